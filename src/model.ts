@@ -1,0 +1,55 @@
+/** What the stages share about models: plain data that crosses threads. */
+
+export type Dtype = 'fp32' | 'fp16' | 'q8';
+export const DTYPES: readonly Dtype[] = ['fp32', 'fp16', 'q8'];
+
+export type Device = 'auto' | 'cpu' | 'cuda' | 'dml' | 'coreml' | 'webgpu';
+export const DEVICES: readonly Device[] = ['auto', 'cpu', 'cuda', 'dml', 'coreml', 'webgpu'];
+
+/** A model as the user names it. */
+export interface ModelName {
+  /** The label that the gallery stores beside each embedding, e.g. `clip-ViT-L-14`. */
+  readonly label: string;
+  /** A hub repository (`openai/clip-vit-large-patch14`) or a local folder (`./models/x`). */
+  readonly name: string;
+}
+
+export type Interpolation = 'nearest' | 'bilinear' | 'bicubic' | 'lanczos';
+
+/** How pixels become the tensor that a vision graph wants; read from the model's own configuration. */
+export interface ImagePreprocess {
+  /**
+   * `shortest`: the shorter side becomes `size`, then the centre `crop` is cut out.
+   * `squash`: both sides become `crop`, whatever the picture's shape.
+   */
+  readonly mode: 'shortest' | 'squash';
+  /** Pixels of the shorter side after resizing; unused for `squash`. */
+  readonly size: number;
+  /** The tensor's width and height in pixels. */
+  readonly crop: { readonly width: number; readonly height: number };
+  readonly interpolation: Interpolation;
+  /** Multiplied with each 8-bit value before mean and standard deviation; usually 1/255. */
+  readonly rescale: number;
+  /** Per channel, RGB. */
+  readonly mean: readonly [number, number, number];
+  readonly std: readonly [number, number, number];
+}
+
+/** A CLIP-like model whose files lie on this machine. */
+export interface ClipModel {
+  readonly label: string;
+  /** As the user named it; sent as `ml_result.model_name`. */
+  readonly name: string;
+  /** Where its files are. */
+  readonly folder: string;
+  readonly dtype: Dtype;
+  /** Absolute path of the vision graph. */
+  readonly visionFile: string;
+  /** Absolute path of the text graph, where the model has one. */
+  readonly textFile?: string;
+  /** Absolute path of the folder with `tokenizer.json`, where the model has one. */
+  readonly tokenizerFolder?: string;
+  readonly preprocess: ImagePreprocess;
+  /** SPDX-like licence as far as it is known. */
+  readonly licence?: string;
+}

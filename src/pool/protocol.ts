@@ -1,0 +1,84 @@
+import type { ErrorEnvelope } from '../errors.js';
+import type { JobInput } from '../job.js';
+import type { ClipModel, Device } from '../model.js';
+
+/**
+ * The only shapes that cross threads (and, later, processes): plain data that can be cloned.
+ * Progress and outcomes come through the port of the request, in order, closed by `end`.
+ */
+
+export interface WorkerSettings {
+  /** Names of built-in tasks, and module URLs of tasks of the user's own. */
+  readonly tasks: readonly TaskRef[];
+  readonly clipModels: readonly ClipModel[];
+  readonly maxBatch: number;
+  readonly image: ImageSettings;
+  readonly session: SessionSettings;
+}
+
+export interface TaskRef {
+  readonly name: string;
+  readonly module?: string;
+}
+
+export interface ImageSettings {
+  /** `apply`: EXIF orientation is honoured. `ignore`: pixels as stored, as the Python runner did for CLIP. */
+  readonly orientation: 'apply' | 'ignore';
+  /** `fast`: a JPEG decoder may shrink while decoding. `exact`: bit-equal to PIL from the decoded pixels on. */
+  readonly resample: 'fast' | 'exact';
+  /** Folders that job paths may lie in; relative ones resolve under the first. Empty: any regular file. */
+  readonly roots: readonly string[];
+  readonly maxFileBytes: number;
+  readonly maxPixels: number;
+  readonly decodeTimeoutMs: number;
+  /** Decodings at a time in one thread. */
+  readonly decodeConcurrency: number;
+  /** Whether decoders other than those for JPEG, PNG, WebP, GIF and AVIF/HEIF buffers are shut off in this process. */
+  readonly blockDecoders: boolean;
+}
+
+export interface SessionSettings {
+  readonly device: Device;
+  readonly strictDevice: boolean;
+  readonly intraOpThreads: number;
+  /** Idle ONNX threads spin for new work; only worth it with a single session. */
+  readonly allowSpinning: boolean;
+}
+
+export type ThreadRequest =
+  | { readonly type: 'load'; readonly port: MessagePortLike }
+  | { readonly type: 'batch'; readonly port: MessagePortLike; readonly items: readonly ThreadItem[]; readonly batchId: number };
+
+/** A `MessagePort` of `node:worker_threads`; named so that this file needs no runtime import. */
+export interface MessagePortLike {
+  postMessage(message: ThreadMessage, transfer?: readonly ArrayBuffer[]): void;
+  close(): void;
+}
+
+export interface ThreadItem {
+  readonly input: JobInput;
+  /** Paths of jobs are held inside the roots; those of direct calls are the program's own. */
+  readonly isTrusted: boolean;
+  readonly tasks: readonly string[];
+}
+
+export type ThreadMessage =
+  | { readonly type: 'loading'; readonly task: string }
+  | { readonly type: 'loaded'; readonly units: readonly ThreadUnit[]; readonly loadMs: number; readonly rssBytes: number }
+  | { readonly type: 'outcome'; readonly item: number; readonly task: string; readonly unit: string; readonly outcome: ThreadOutcome }
+  | { readonly type: 'stage'; readonly stage: StageName; readonly ms: number; readonly count: number; readonly unit?: string }
+  | { readonly type: 'end'; readonly error?: ErrorEnvelope };
+
+export type StageName = 'read' | 'decode' | 'prepare' | 'run';
+
+export type ThreadOutcome =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly error: ErrorEnvelope };
+
+export interface ThreadUnit {
+  readonly task: string;
+  readonly label: string;
+  readonly device: Device;
+  readonly maxBatch: number;
+  readonly dimension?: number;
+}

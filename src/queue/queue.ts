@@ -1,0 +1,87 @@
+import type { RunnerError } from '../errors.js';
+import type { JobType } from '../job.js';
+
+/**
+ * Where jobs come from.
+ *
+ * The promise: **at least once**. From the moment `claim()` has taken an element until `ack()`, `retry()` or `bury()`
+ * has settled it, the element stays where another process finds it if this one dies. Elements are bytes; no method
+ * changes them, and two identical elements are two jobs.
+ *
+ * Not promised: order after a failure, and exactly-once (a job may run twice after a crash; callbacks are upserts).
+ */
+export interface Queue {
+  /** For logs and events, e.g. `photo_tasks`. */
+  readonly name: string;
+  /** Which jobs the elements are: `photo` (default), `text`, or a type of the user's own. */
+  readonly jobs: string | JobType;
+
+  /** Registers this consumer and starts its beat. Called once, before `claim()`. Waits while the server is away. */
+  open(listener?: QueueListener): Promise<void>;
+
+  /**
+   * Takes up to `max` elements, oldest first. Waits for the first one until the queue's own poll time (5 s) has passed
+   * or `signal` aborts, then answers `[]`; never waits for more than the first. An outage of the server is waited out
+   * inside (and reported to the listener), never thrown.
+   */
+  claim(max: number, signal: AbortSignal): Promise<readonly Claim[]>;
+
+  /** The job is finished. A claim that was reaped meanwhile is reported (`lease:lost`), not an error. */
+  ack(claims: readonly Claim[]): Promise<void>;
+
+  /**
+   * The job failed and may be tried again: counts an attempt, and puts the element in the retry set, or in the dead
+   * letters once `maxAttempts` are spent.
+   */
+  retry(claim: Claim, failure: Failure): Promise<RetryOutcome>;
+
+  /** The job can't succeed: the element goes to the dead letters with a note beside it. */
+  bury(claim: Claim, failure: Failure): Promise<void>;
+
+  /** Puts every claim that is not settled back at the end it was taken from, in its order; counts no attempt. */
+  giveBack(): Promise<number>;
+
+  depth(): Promise<QueueDepth>;
+
+  /** Unregisters and disconnects. Idempotent. Claims still held are given back first. */
+  close(options?: { readonly deadlineMs?: number }): Promise<void>;
+}
+
+/** An element that this process holds. */
+export interface Claim {
+  /** Unique among the claims of this process. */
+  readonly id: string;
+  readonly raw: Buffer;
+  /** True where an earlier consumer died with this element in hand. */
+  readonly isSuspect: boolean;
+}
+
+export interface Failure {
+  readonly error: RunnerError;
+  /** At least this long before the next try. */
+  readonly minDelayMs?: number;
+}
+
+export type RetryOutcome =
+  | { readonly kind: 'scheduled'; readonly attempts: number; readonly delayMs: number }
+  | { readonly kind: 'buried'; readonly attempts: number };
+
+export interface QueueDepth {
+  readonly waiting: number;
+  readonly inFlight: number;
+  readonly retry: number;
+  readonly suspects: number;
+  readonly dead: number;
+}
+
+/** What a queue reports besides its answers. Called synchronously; must not throw. */
+export type QueueListener = (event: QueueEvent) => void;
+
+export type QueueEvent =
+  | { readonly type: 'down'; readonly error: RunnerError }
+  | { readonly type: 'up' }
+  | { readonly type: 'adopted'; readonly count: number }
+  | { readonly type: 'lease:lost'; readonly count: number }
+  | { readonly type: 'reaped'; readonly consumer: string; readonly count: number }
+  | { readonly type: 'promoted'; readonly count: number }
+  | { readonly type: 'warning'; readonly message: string };

@@ -1,0 +1,17 @@
+import type { Delivery } from '../job.js';
+
+/**
+ * Where results go. A sink makes one attempt (and at most one immediate repeat for a stale connection); waiting, repeats
+ * and the circuit breaker are the courier's, so that a sink of one's own is one method.
+ */
+export interface Sink {
+  /** For logs: an origin or a name; never a secret. */
+  readonly name: string;
+  /**
+   * Resolves when the receiver has taken the delivery.
+   * @throws RunnerError whose `retry` class says whether to repeat (`wait`, `later`) or to give up (`never`).
+   */
+  deliver(delivery: Delivery, signal: AbortSignal): Promise<void>;
+  /** Idempotent. */
+  close?(): Promise<void>;
+}

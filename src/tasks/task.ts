@@ -1,0 +1,117 @@
+import type { RunnerError } from '../errors.js';
+import type { Delivery, InputKind, Job } from '../job.js';
+import type { ClipModel, Device } from '../model.js';
+
+/**
+ * A kind of work on photos or texts. A task has two sides that never share memory:
+ * `open()` and what it returns run in a worker thread; `deliver()` runs in the main thread.
+ *
+ * Built-in tasks stand in the table of `tasks/index.ts`. A task of one's own is a module whose default export is a
+ * `Task` and whose `module` is its `import.meta.url`: the threads import it from there.
+ */
+export interface Task {
+  /** As it stands in a job's `tasks`. */
+  readonly name: string;
+  /** Further names for the same task (`faces` for `face`). */
+  readonly aliases?: readonly string[];
+  readonly input: InputKind;
+  /** `import.meta.url` of the module that exports this task by default; only for tasks outside the library. */
+  readonly module?: string;
+
+  /** In the thread, once: loads what the task needs and names its units of work. */
+  open(context: TaskContext): Promise<readonly TaskUnit[]> | readonly TaskUnit[];
+
+  /** In the main thread: the callbacks for one unit's value; an empty array posts nothing. */
+  deliver(value: unknown, job: Job, unit: UnitInfo): readonly Delivery[];
+}
+
+/**
+ * One model's work within a task. Every item of a batch gets one outcome per unit. The thread calls `prepare` for each
+ * photo right after its decoding, then `run` over the batch; pixels are freed after `prepare` unless it keeps them.
+ */
+export interface TaskUnit<Prepared = unknown> {
+  /** Unique within the task; for CLIP the model's label. */
+  readonly label: string;
+  /** Items per `run` at most, e.g. 1 for a graph whose batch is fixed. Default: the runner's `maxBatch`. */
+  readonly maxBatch?: number;
+  /** How much of the picture the unit needs. Default: the full picture. */
+  readonly minPixels?: PixelNeed;
+  /** Device that the unit truly runs on. */
+  readonly device?: Device;
+  /** Length of the vectors that the unit makes, where it makes any. */
+  readonly dimension?: number;
+
+  prepare(input: PreparedInput): Prepared | Promise<Prepared>;
+  /**
+   * One value per input, in order; a `RunnerError` in a place is the failure of that item alone.
+   * A throw fails the whole call: the thread then halves the batch until the bad item stands alone.
+   */
+  run(inputs: readonly Prepared[]): Promise<readonly unknown[]> | readonly unknown[];
+  close?(): Promise<void>;
+}
+
+/** A unit without its functions: what the main thread knows of it. */
+export interface UnitInfo {
+  readonly task: string;
+  readonly label: string;
+  readonly device: Device;
+  readonly dimension?: number;
+}
+
+/** A decoder may shrink a picture while decoding as long as this much remains. */
+export interface PixelNeed {
+  /** The side lengths in pixels that resizing will end at: (shorter, longer) may not go below `2 x` of them. */
+  readonly width: number;
+  readonly height: number;
+  readonly mode: 'shortest' | 'squash';
+}
+
+export type PreparedInput = Photo | string;
+
+/** A decoded picture: 8-bit sRGB, rows without padding, alpha dropped, upright unless `orientation` is `ignore`. */
+export interface Photo {
+  readonly width: number;
+  readonly height: number;
+  /** `height x width x 3` bytes, RGB. */
+  readonly data: Uint8Array;
+  /** Size of the original picture, after orientation; larger than `width` where the decoder shrank it. */
+  readonly originalWidth: number;
+  readonly originalHeight: number;
+}
+
+export interface TaskContext {
+  /** The CLIP models, in the user's order. */
+  readonly clipModels: readonly ClipModel[];
+  readonly maxBatch: number;
+  /** `openSession` is the only way to a model: it knows device, threads and memory settings. */
+  openSession(file: string): Promise<Session>;
+}
+
+/** An ONNX session, as far as tasks need one. One `run` at a time; it blocks the thread meanwhile. */
+export interface Session {
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+  /** The execution provider that was really set up. */
+  readonly device: Device;
+  /** @throws RunnerError `RUN_FAILED` */
+  run(feeds: Readonly<Record<string, TensorData>>): Promise<Record<string, TensorData>>;
+  close(): Promise<void>;
+}
+
+export interface TensorInfo {
+  readonly name: string;
+  /** ONNX element type, e.g. `float32`, `float16`, `int64`. */
+  readonly type: string;
+  /** A number where the graph fixes the axis, a name (or -1) where it is free. */
+  readonly shape: readonly (number | string)[];
+}
+
+export interface TensorData {
+  readonly type: string;
+  readonly data: Float32Array | Uint16Array | Uint8Array | Int32Array | BigInt64Array;
+  readonly dims: readonly number[];
+}
+
+/** An outcome of one unit for one item. */
+export type UnitValue = unknown;
+export type UnitFailure = RunnerError;

@@ -1,0 +1,11 @@
+import { defineConfig } from 'tsup';
+
+export default defineConfig({
+  // The worker entry stays flat beside the others: threads are started from `dist/worker.js`.
+  entry: { index: 'src/index.ts', worker: 'src/worker.ts', cli: 'src/cli.ts' },
+  format: ['esm'],
+  target: 'node20',
+  dts: { entry: { index: 'src/index.ts' } },
+  sourcemap: true,
+  clean: true,
+});

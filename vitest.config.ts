@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config';
+
+const common = { globals: false, pool: 'forks', isolate: true, testTimeout: 30_000, hookTimeout: 60_000 } as const;
+
+export default defineConfig({
+  test: {
+    reporters: process.env['CI'] ? ['default', ['json', { outputFile: 'coverage/report.json' }]] : ['default'],
+    projects: [
+      { test: { ...common, name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      {
+        // Real Redis, real threads on the built dist/, real HTTP.
+        test: { ...common, name: 'integration', include: ['test/integration/**/*.test.ts'], maxWorkers: 2, testTimeout: 120_000 },
+      },
+    ],
+  },
+});
