@@ -29,7 +29,9 @@ const stageRules = stages.map((stage) => ({
               message: `The stage ${stage} must not import the stage ${other}: only the conductors know both.`,
             })),
           {
-            group: ['**/runner.js', '**/worker.js', '**/index.js'].filter((name) => stage !== 'cli' || name === '**/worker.js'),
+            group: ['**/runner.js', '**/worker.js', '**/index.js'].filter(
+              (name) => stage !== 'cli' || name === '**/worker.js',
+            ),
             message: 'A stage must not import a conductor.',
           },
         ],
@@ -47,7 +49,9 @@ export default tseslint.config(
   { ignores: ['dist', 'node_modules', 'coverage', 'docs/api', 'tools/**/.venv', 'examples/**/node_modules'] },
   ...tseslint.configs.strictTypeChecked,
   {
-    languageOptions: { parserOptions: { projectService: { allowDefaultProject: ['*.js'] }, tsconfigRootDir: import.meta.dirname } },
+    languageOptions: {
+      parserOptions: { projectService: { allowDefaultProject: ['*.js'] }, tsconfigRootDir: import.meta.dirname },
+    },
     rules: {
       'max-lines': ['error', { max: 250, skipBlankLines: true, skipComments: true }],
       'max-lines-per-function': ['error', { max: 60, skipBlankLines: true, skipComments: true }],
@@ -58,8 +62,14 @@ export default tseslint.config(
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
-      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
-      '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: 'only-allowed-literals' }],
+      '@typescript-eslint/no-confusing-void-expression': [
+        'error',
+        { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true },
+      ],
+      '@typescript-eslint/no-unnecessary-condition': [
+        'error',
+        { allowConstantLoopConditions: 'only-allowed-literals' },
+      ],
     },
   },
   ...stageRules,
@@ -75,5 +85,8 @@ export default tseslint.config(
     },
   },
   { files: ['**/*.js', '**/*.mjs'], ...tseslint.configs.disableTypeChecked },
-  { files: ['scripts/**', '*.js', 'examples/**/*.js', 'bench/**/*.js', 'test/**/*.js'], rules: { 'no-console': 'off' } },
+  {
+    files: ['scripts/**', '*.js', 'examples/**/*.js', 'bench/**/*.js', 'test/**/*.js'],
+    rules: { 'no-console': 'off' },
+  },
 );

@@ -4,7 +4,7 @@ const common = { globals: false, pool: 'forks', isolate: true, testTimeout: 30_0
 
 export default defineConfig({
   test: {
-    reporters: process.env['CI'] ? ['default', ['json', { outputFile: 'coverage/report.json' }]] : ['default'],
+    
     projects: [
       { test: { ...common, name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       {

@@ -24,6 +24,7 @@ export const ERROR_FACTS = {
 
   JOB_INVALID: { retry: 'never', reason: 'invalid' },
   JOB_TOO_LARGE: { retry: 'never', reason: 'too_large' },
+  JOB_POISON: { retry: 'never', reason: 'poison' },
 
   PATH_INVALID: { retry: 'never', reason: 'path' },
   PATH_OUTSIDE_ROOT: { retry: 'never', reason: 'path' },

@@ -50,6 +50,4 @@ export interface Delivery {
 }
 
 /** How one job ended. */
-export type JobVerdict =
-  | { readonly kind: 'done' }
-  | { readonly kind: 'failed'; readonly error: RunnerError };
+export type JobVerdict = { readonly kind: 'done' } | { readonly kind: 'failed'; readonly error: RunnerError };

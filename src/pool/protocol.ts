@@ -7,6 +7,24 @@ import type { ClipModel, Device } from '../model.js';
  * Progress and outcomes come through the port of the request, in order, closed by `end`.
  */
 
+/** What a thread is started with. */
+export interface WorkerData {
+  readonly settings: WorkerSettings;
+  readonly shared: SharedState;
+  readonly threads: number;
+}
+
+/** A few integers that all threads of a pool and the main thread read and write with `Atomics`. */
+export type SharedState = Int32Array<SharedArrayBuffer>;
+
+/** The places in `SharedState`. */
+export const SHARED = {
+  /** 1: work that was not begun is to be dropped. */
+  isCancelled: 0,
+  /** Threads that have loaded their models. */
+  loadedThreads: 1,
+} as const;
+
 export interface WorkerSettings {
   /** Names of built-in tasks, and module URLs of tasks of the user's own. */
   readonly tasks: readonly TaskRef[];
@@ -47,7 +65,7 @@ export interface SessionSettings {
 
 export type ThreadRequest =
   | { readonly type: 'load'; readonly port: MessagePortLike }
-  | { readonly type: 'batch'; readonly port: MessagePortLike; readonly items: readonly ThreadItem[]; readonly batchId: number };
+  | { readonly type: 'batch'; readonly port: MessagePortLike; readonly items: readonly ThreadItem[] };
 
 /** A `MessagePort` of `node:worker_threads`; named so that this file needs no runtime import. */
 export interface MessagePortLike {
@@ -59,26 +77,44 @@ export interface ThreadItem {
   readonly input: JobInput;
   /** Paths of jobs are held inside the roots; those of direct calls are the program's own. */
   readonly isTrusted: boolean;
+  /** Tasks (`clip`), or single units of them (`clip/clip-ViT-L-14`). */
   readonly tasks: readonly string[];
 }
 
 export type ThreadMessage =
   | { readonly type: 'loading'; readonly task: string }
-  | { readonly type: 'loaded'; readonly units: readonly ThreadUnit[]; readonly loadMs: number; readonly rssBytes: number }
-  | { readonly type: 'outcome'; readonly item: number; readonly task: string; readonly unit: string; readonly outcome: ThreadOutcome }
-  | { readonly type: 'stage'; readonly stage: StageName; readonly ms: number; readonly count: number; readonly unit?: string }
+  | {
+      readonly type: 'loaded';
+      readonly units: readonly ThreadUnit[];
+      readonly loadMs: number;
+      readonly rssBytes: number;
+    }
+  | {
+      readonly type: 'outcome';
+      readonly item: number;
+      readonly task: string;
+      readonly unit: string;
+      readonly outcome: ThreadOutcome;
+    }
+  | {
+      readonly type: 'stage';
+      readonly stage: StageName;
+      readonly ms: number;
+      readonly count: number;
+      readonly unit?: string;
+    }
   | { readonly type: 'end'; readonly error?: ErrorEnvelope };
 
 export type StageName = 'read' | 'decode' | 'prepare' | 'run';
 
 export type ThreadOutcome =
-  | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly error: ErrorEnvelope };
+  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: ErrorEnvelope };
 
 export interface ThreadUnit {
   readonly task: string;
   readonly label: string;
   readonly device: Device;
   readonly maxBatch: number;
+  readonly modelName?: string;
   readonly dimension?: number;
 }

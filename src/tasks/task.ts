@@ -1,6 +1,6 @@
-import type { RunnerError } from '../errors.js';
 import type { Delivery, InputKind, Job } from '../job.js';
 import type { ClipModel, Device } from '../model.js';
+import type { Session } from '../tensor.js';
 
 /**
  * A kind of work on photos or texts. A task has two sides that never share memory:
@@ -38,6 +38,8 @@ export interface TaskUnit<Prepared = unknown> {
   readonly minPixels?: PixelNeed;
   /** Device that the unit truly runs on. */
   readonly device?: Device;
+  /** The model as the user named it; sent as `ml_result.model_name`. */
+  readonly modelName?: string;
   /** Length of the vectors that the unit makes, where it makes any. */
   readonly dimension?: number;
 
@@ -55,6 +57,8 @@ export interface UnitInfo {
   readonly task: string;
   readonly label: string;
   readonly device: Device;
+  readonly maxBatch: number;
+  readonly modelName?: string;
   readonly dimension?: number;
 }
 
@@ -77,6 +81,19 @@ export interface Photo {
   /** Size of the original picture, after orientation; larger than `width` where the decoder shrank it. */
   readonly originalWidth: number;
   readonly originalHeight: number;
+  /**
+   * The part of the original that `data` shows: a decoder that shrinks may leave out the last few columns and rows.
+   * Default: all of it.
+   */
+  readonly region?: PixelRegion;
+}
+
+/** A rectangle in pixels of the upright original. */
+export interface PixelRegion {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
 }
 
 export interface TaskContext {
@@ -86,32 +103,3 @@ export interface TaskContext {
   /** `openSession` is the only way to a model: it knows device, threads and memory settings. */
   openSession(file: string): Promise<Session>;
 }
-
-/** An ONNX session, as far as tasks need one. One `run` at a time; it blocks the thread meanwhile. */
-export interface Session {
-  readonly inputs: readonly TensorInfo[];
-  readonly outputs: readonly TensorInfo[];
-  /** The execution provider that was really set up. */
-  readonly device: Device;
-  /** @throws RunnerError `RUN_FAILED` */
-  run(feeds: Readonly<Record<string, TensorData>>): Promise<Record<string, TensorData>>;
-  close(): Promise<void>;
-}
-
-export interface TensorInfo {
-  readonly name: string;
-  /** ONNX element type, e.g. `float32`, `float16`, `int64`. */
-  readonly type: string;
-  /** A number where the graph fixes the axis, a name (or -1) where it is free. */
-  readonly shape: readonly (number | string)[];
-}
-
-export interface TensorData {
-  readonly type: string;
-  readonly data: Float32Array | Uint16Array | Uint8Array | Int32Array | BigInt64Array;
-  readonly dims: readonly number[];
-}
-
-/** An outcome of one unit for one item. */
-export type UnitValue = unknown;
-export type UnitFailure = RunnerError;

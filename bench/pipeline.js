@@ -1,0 +1,62 @@
+// npm run bench -- pipeline: how near the whole way of a photo comes to a bare loop of sharp and session.run.
+// ViT-B/32 with random weights, 12-megapixel JPEGs; three sides in turn, five rounds.
+import { execFileSync } from 'node:child_process';
+import path from 'node:path';
+import { measureCommand } from './support/command.js';
+import { makePhotos } from './support/photos.js';
+import { describeMachine, median, printTable, saveJson } from './support/report.js';
+import { startBenchRedis } from './support/redis.js';
+import { makeVit } from './support/vit.js';
+
+const root = path.resolve(import.meta.dirname, '..');
+const cache = path.join(root, 'bench', '.cache');
+const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
+const count = Number(process.env.BENCH_PHOTOS ?? 96);
+const warmUp = 32;
+
+const model = makeVit('vit-b-32', cache);
+const photos = await makePhotos(cache, path.join(root, 'examples', 'demo-gallery', 'photos'));
+const script = (name, args) =>
+  Number(
+    execFileSync(process.execPath, [path.join(root, 'bench', 'support', name), ...args.map(String)], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    }),
+  );
+
+const machine = describeMachine(root, ['onnxruntime-node', 'sharp', 'piscina', 'ioredis', 'undici']);
+console.log(
+  `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Node ${machine.node}, ${machine.versions.join(', ')}`,
+);
+
+const graph = path.join(model, 'onnx', 'vision_model.onnx');
+const batches = [4, 8, 16].map((batch) => ({
+  batch,
+  rate: median([1, 2, 3].map(() => script('floor.js', [graph, photos, batch, batch, 48]))),
+}));
+const { batch } = batches.reduce((best, entry) => (entry.rate > best.rate ? entry : best));
+console.log(
+  `Floor by batch: ${batches.map((entry) => `${entry.batch}: ${entry.rate.toFixed(1)}`).join(', ')} photos/s; best batch ${batch}`,
+);
+console.log(
+  `ViT-B/32 fp32, ${count} photos of 12 megapixels a round after ${warmUp} to warm up, ${rounds} rounds interleaved\n`,
+);
+
+const redis = await startBenchRedis();
+const rows = {
+  'floor (sharp + session.run)': [],
+  'createRunner, memory queue': [],
+  'clip-runner photos, Redis + HTTP': [],
+};
+const [floor, memory, command] = Object.values(rows);
+try {
+  for (let round = 0; round < rounds; round++) {
+    floor.push(script('floor.js', [graph, photos, batch, warmUp, count]));
+    memory.push(script('memory-runner.js', [model, photos, batch, warmUp, count]));
+    command.push(await measureCommand({ root, model, photos, batch, warmUp, count, redisUrl: redis.url, dim: 512 }));
+  }
+} finally {
+  await redis.stop();
+}
+printTable(rows, 'photos/s');
+saveJson(root, 'pipeline', { machine, batch, count, warmUp, rounds, rows });

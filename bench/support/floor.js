@@ -1,0 +1,62 @@
+// The floor: a bare loop of sharp and `session.run`, with the next batch decoding while the model runs. No queue, no
+// threads, no callbacks, no exact resampling: what a careful script could reach on this machine.
+// Run as a process of its own: node floor.js <model file> <photo folder> <batch> <warm-up> <count>; prints photos/s.
+import { readdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import sharp from 'sharp';
+
+const [model, folder, batchText, warmUpText, countText] = process.argv.slice(2);
+const [batch, warmUp, count] = [batchText, warmUpText, countText].map(Number);
+sharp.cache(false);
+sharp.concurrency(1);
+
+const files = readdirSync(folder)
+  .sort()
+  .map((name) => path.join(folder, name));
+const session = await InferenceSession.create(model, { interOpNumThreads: 1 });
+const mean = [0.48145466, 0.4578275, 0.40821073];
+const std = [0.26862954, 0.26130258, 0.27577711];
+const side = 224;
+
+async function decode(index) {
+  const bytes = await readFile(files[index % files.length]);
+  const image = sharp(bytes).autoOrient().resize(side, side, { fit: 'cover', kernel: 'cubic' }).removeAlpha().raw();
+  return image.toBuffer();
+}
+
+function fill(pixels, data, offset) {
+  const plane = side * side;
+  for (let i = 0; i < plane; i++) {
+    for (let channel = 0; channel < 3; channel++) {
+      pixels[offset + channel * plane + i] = (data[i * 3 + channel] / 255 - mean[channel]) / std[channel];
+    }
+  }
+}
+
+const decodeBatch = (start) => Promise.all(Array.from({ length: batch }, (_, i) => decode(start + i)));
+
+async function loop(total) {
+  let next = decodeBatch(0);
+  for (let done = 0; done < total; done += batch) {
+    const images = await next;
+    next = decodeBatch(done + batch);
+    const pixels = new Float32Array(batch * 3 * side * side);
+    images.forEach((image, i) => fill(pixels, image, i * 3 * side * side));
+    const { image_embeds: embeddings } = await session.run({
+      pixel_values: new Tensor('float32', pixels, [batch, 3, side, side]),
+    });
+    for (let row = 0; row < batch; row++) {
+      const vector = embeddings.data.subarray(row * embeddings.dims[1], (row + 1) * embeddings.dims[1]);
+      const norm = Math.hypot(...vector);
+      vector.map((value) => value / norm);
+    }
+  }
+  await next;
+}
+
+await loop(warmUp);
+const startedAt = performance.now();
+await loop(count);
+console.log((count / (performance.now() - startedAt)) * 1000);

@@ -1,0 +1,19 @@
+// Runs a task of one's own beside (or, as here, without) the built-in ones.
+import { createRunner, memoryQueue, memorySink } from 'clip-runner';
+import averageColor from './average-color.js';
+
+const queue = memoryQueue();
+const sink = memorySink();
+const runner = createRunner({ queue, sink, tasks: [averageColor], roots: ['examples/demo-gallery/photos'] });
+
+const photos = ['brick.jpg', 'hubble.jpg', 'chelsea.jpg'];
+photos.forEach((path, index) => queue.push({ photo_id: index + 1, user_id: 1, path, tasks: ['average-color'] }));
+
+const done = new Promise((resolve) =>
+  runner.on('job:done', () => runner.stats().jobs.done === photos.length && resolve()),
+);
+await runner.start();
+await done;
+await runner.stop();
+
+for (const { jobId, body } of sink.deliveries) console.log(photos[jobId - 1], body.ml_result.average_color);

@@ -1,0 +1,107 @@
+import { decideBatch, measureBatch, type Batchable, type BatchLimits } from './policy.js';
+
+/** Where batches go: how much room there is, and how to fill it. */
+export interface BatchTarget<Item> {
+  /** Threads that hold no batch. */
+  idleThreads(): number;
+  /** Batches that may be sent now. */
+  freeSlots(): number;
+  /** Must not throw; the target takes the items over. */
+  send(items: readonly Item[]): void;
+}
+
+/** Time as a dependency. */
+export interface BatchClock {
+  now(): number;
+  /** Calls back once; the answer cancels. */
+  after(ms: number, callback: () => void): () => void;
+}
+
+export const systemClock: BatchClock = {
+  now: () => performance.now(),
+  after(ms, callback) {
+    const timer = setTimeout(callback, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+interface Waiting<Item> {
+  readonly item: Item;
+  readonly atMs: number;
+}
+
+/**
+ * Collects items of one lane and sends them in batches as the policy says. First in, first out. Bounded by its user:
+ * the queue's claims are limited to the room there is, direct calls to `maxDirect`.
+ */
+export class Batcher<Item extends Batchable> {
+  readonly #target: BatchTarget<Item>;
+  readonly #limits: BatchLimits & { readonly maxWaitMs: number };
+  readonly #clock: BatchClock;
+  #waiting: Waiting<Item>[] = [];
+  #cancelTimer: (() => void) | undefined;
+  #isFlushing = false;
+
+  constructor(target: BatchTarget<Item>, limits: BatchLimits & { readonly maxWaitMs: number }, clock = systemClock) {
+    this.#target = target;
+    this.#limits = limits;
+    this.#clock = clock;
+  }
+
+  get size(): number {
+    return this.#waiting.length;
+  }
+
+  /** Adds items that arrived together, and sends what may be sent. */
+  push(items: readonly Item[]): void {
+    const atMs = this.#clock.now();
+    for (const item of items) this.#waiting.push({ item, atMs });
+    this.pump();
+  }
+
+  /** To be called whenever a slot of the target comes free. */
+  pump(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    for (;;) {
+      const { count, isFull } = measureBatch(this.#leading(), this.#limits);
+      const decision = decideBatch({
+        waiting: this.#waiting.length,
+        isFull,
+        oldestAtMs: this.#waiting[0]?.atMs ?? 0,
+        nowMs: this.#clock.now(),
+        maxWaitMs: this.#limits.maxWaitMs,
+        idleThreads: this.#target.idleThreads(),
+        freeSlots: this.#target.freeSlots(),
+        isFlushing: this.#isFlushing,
+      });
+      if (decision.kind === 'rest') return;
+      if (decision.kind === 'wait') {
+        this.#cancelTimer = this.#clock.after(decision.ms, () => this.pump());
+        return;
+      }
+      const batch = this.#waiting.slice(0, count).map((entry) => entry.item);
+      this.#waiting = this.#waiting.slice(count);
+      this.#target.send(batch);
+    }
+  }
+
+  /** From now on part batches go without a wait. */
+  flush(): void {
+    this.#isFlushing = true;
+    this.pump();
+  }
+
+  /** Takes back every item that was not sent. */
+  clear(): readonly Item[] {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    const items = this.#waiting.map((entry) => entry.item);
+    this.#waiting = [];
+    return items;
+  }
+
+  *#leading(): Iterable<Item> {
+    for (const entry of this.#waiting) yield entry.item;
+  }
+}

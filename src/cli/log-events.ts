@@ -1,0 +1,50 @@
+import type { Runner } from '../runner.js';
+import type { Log } from './log.js';
+
+/** Writes a runner's events to the log. */
+export function logEvents(runner: Runner, log: Log): void {
+  const downloads = new Map<string, number>();
+  runner.on('model:progress', ({ label, file, receivedBytes, totalBytes }) => {
+    const tenth = totalBytes > 0 ? Math.floor((receivedBytes / totalBytes) * 10) : 0;
+    if (downloads.get(file) === tenth) return;
+    downloads.set(file, tenth);
+    log.info({ model: label, file, receivedBytes, totalBytes }, 'downloading');
+  });
+  runner.on('model:ready', (model) => log.info({ ...model }, 'model ready'));
+  runner.on('runner:ready', ({ threads, intraOpThreads, loadMs }) =>
+    log.info({ threads, intraOpThreads, loadMs: Math.round(loadMs) }, 'ready'),
+  );
+  runner.on('runner:stopping', ({ deadlineMs }) => log.info({ deadlineMs }, 'stopping'));
+  runner.on('runner:stopped', ({ unfinished }) => log.info({ unfinished }, 'stopped'));
+  runner.on('runner:failed', ({ error }) => log.error({ code: error.code }, error.message));
+
+  runner.on('job:done', ({ jobId, ms }) => log.debug({ photo: jobId, ms: Math.round(ms) }, 'done'));
+  runner.on('job:ignored', ({ jobId, tasks }) => log.debug({ photo: jobId, tasks }, 'tasks not done by this runner'));
+  runner.on('job:retried', ({ jobId, attempts, delayMs, error }) =>
+    log.warn(
+      { photo: jobId, attempts, delayMs: Math.round(delayMs), code: error.code },
+      `will be tried again: ${error.message}`,
+    ),
+  );
+  runner.on('job:buried', ({ jobId, reason, error }) =>
+    log.warn({ photo: jobId, reason, code: error.code }, `dead letter: ${error.message}`),
+  );
+  runner.on('callback:held', ({ jobId, unit, tries, error }) =>
+    log.debug({ photo: jobId, unit, tries, code: error.code }, 'callback held'),
+  );
+  runner.on('sink:down', ({ error }) =>
+    log.warn({ code: error.code }, `the server is down, results are kept: ${error.message}`),
+  );
+  runner.on('sink:paused', ({ pauseMs }) => log.warn({ pauseMs }, 'the server asked for a pause'));
+  runner.on('sink:up', ({ downMs }) => log.info({ downMs: Math.round(downMs) }, 'the server is up again'));
+
+  runner.on('queue:down', ({ queue, error }) =>
+    log.warn({ queue, code: error.code }, `Redis is down: ${error.message}`),
+  );
+  runner.on('queue:up', ({ queue }) => log.info({ queue }, 'Redis is up again'));
+  runner.on('queue:adopted', (event) => log.info(event, 'found claims whose reply was lost'));
+  runner.on('queue:lease-lost', (event) => log.warn(event, 'another runner took jobs of ours for lost'));
+  runner.on('queue:reaped', (event) => log.warn(event, 'recovered jobs of a runner that died'));
+  runner.on('queue:promoted', (event) => log.debug(event, 'retries are due'));
+  runner.on('queue:warning', ({ queue, message }) => log.warn({ queue }, message));
+}

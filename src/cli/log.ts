@@ -1,0 +1,36 @@
+import { pino, type Logger } from 'pino';
+
+export type Log = Logger;
+
+/**
+ * One JSON line per entry on stderr; on a terminal a line for people instead. Values are ids, names, codes and counts:
+ * no paths, texts or tokens.
+ */
+export function createLog(level: string, stream: LogStream): Log {
+  const destination = stream.isTerminal ? { write: (line: string) => stream.write(`${readable(line)}\n`) } : stream;
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    destination,
+  );
+}
+
+export interface LogStream {
+  readonly isTerminal: boolean;
+  write(text: string): void;
+}
+
+/** `18:30:01 warn  the sink is down  code=HTTP_UNAVAILABLE` */
+function readable(line: string): string {
+  const { level, time, msg, ...rest } = JSON.parse(line) as { level: string; time: string; msg?: string };
+  const facts = Object.entries(rest).map(
+    ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  );
+  return [time.slice(11, 19), level.padEnd(5), msg ?? '', ...(facts.length === 0 ? [] : [' ' + facts.join(' ')])].join(
+    ' ',
+  );
+}

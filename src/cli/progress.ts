@@ -1,0 +1,23 @@
+import type { RunnerStats } from '../stats.js';
+
+/** `done 120 · 14.2 photos/s · waiting 880 · failed 3 · 1 min left` */
+export function progressLine(stats: RunnerStats, waiting: number): string {
+  const { done, buried, retried } = stats.jobs;
+  const parts = [
+    `done ${done}`,
+    `${stats.jobsPerSecond.toFixed(1)} photos/s`,
+    `waiting ${waiting}`,
+    `failed ${buried}`,
+  ];
+  if (retried > 0) parts.push(`retried ${retried}`);
+  if (stats.isSinkDown) parts.push('SERVER DOWN');
+  const left = waiting + stats.jobs.inFlight;
+  if (left > 0 && stats.jobsPerSecond > 0) parts.push(`${duration(left / stats.jobsPerSecond)} left`);
+  return parts.join(' · ');
+}
+
+function duration(seconds: number): string {
+  if (seconds < 90) return `${Math.ceil(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}

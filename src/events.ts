@@ -1,0 +1,119 @@
+import type { RunnerError } from './errors.js';
+import type { Device } from './model.js';
+
+/**
+ * What a runner tells. Names are `noun:verb`, payloads are objects that may grow. `docs/events.md` lists them; a test
+ * compares the two. A listener that throws never harms the work: its error becomes a process warning.
+ */
+export interface RunnerEvents {
+  /** A model file is on its way from the hub. */
+  'model:progress': {
+    readonly label: string;
+    readonly file: string;
+    readonly receivedBytes: number;
+    readonly totalBytes: number;
+  };
+  /** A model passed its self-test in every thread. */
+  'model:ready': {
+    readonly task: string;
+    readonly label: string;
+    readonly device: Device;
+    readonly maxBatch: number;
+    readonly dimension: number | undefined;
+  };
+  'runner:ready': { readonly threads: number; readonly intraOpThreads: number; readonly loadMs: number };
+  'runner:stopping': { readonly deadlineMs: number };
+  /** `unfinished`: jobs that were given back to their queue. */
+  'runner:stopped': { readonly unfinished: number };
+  /** The runner can't go on (the server refuses its token, say) and stops by itself. */
+  'runner:failed': { readonly error: RunnerError };
+
+  'job:claimed': {
+    readonly queue: string;
+    readonly jobId: string;
+    readonly tasks: readonly string[];
+    readonly isSuspect: boolean;
+  };
+  /** Names in a job's `tasks` that this runner does not do. Not an error. */
+  'job:ignored': { readonly queue: string; readonly jobId: string; readonly tasks: readonly string[] };
+  'job:done': { readonly queue: string; readonly jobId: string; readonly ms: number };
+  'job:retried': {
+    readonly queue: string;
+    readonly jobId: string;
+    readonly attempts: number;
+    readonly delayMs: number;
+    readonly error: RunnerError;
+  };
+  /** To the dead letters. `jobId` is empty where the element could not be understood. */
+  'job:buried': {
+    readonly queue: string;
+    readonly jobId: string;
+    readonly reason: string;
+    readonly error: RunnerError;
+  };
+
+  'batch:started': { readonly lane: string; readonly items: number };
+  'batch:finished': { readonly lane: string; readonly items: number; readonly ms: number };
+  /** Time of one step in a thread: `read`, `decode`, `prepare` of one photo, `run` of `count`. */
+  'stage:measured': {
+    readonly stage: string;
+    readonly ms: number;
+    readonly count: number;
+    readonly unit: string | undefined;
+  };
+
+  'callback:delivered': { readonly jobId: string; readonly unit: string; readonly ms: number };
+  /** The sink can't take it now; it is kept and sent again. */
+  'callback:held': {
+    readonly jobId: string;
+    readonly unit: string;
+    readonly tries: number;
+    readonly error: RunnerError;
+  };
+  'callback:failed': { readonly jobId: string; readonly unit: string; readonly error: RunnerError };
+  /** The circuit breaker opened: nothing more is claimed until the sink answers again. */
+  'sink:down': { readonly error: RunnerError };
+  /** The server asked for a pause (429). */
+  'sink:paused': { readonly pauseMs: number; readonly error: RunnerError };
+  'sink:up': { readonly downMs: number };
+
+  'queue:down': { readonly queue: string; readonly error: RunnerError };
+  'queue:up': { readonly queue: string };
+  /** Elements found in our own processing list that no reply had told us of. */
+  'queue:adopted': { readonly queue: string; readonly count: number };
+  /** Elements of ours that another runner took for lost; they are finished all the same. */
+  'queue:lease-lost': { readonly queue: string; readonly count: number };
+  /** Elements recovered from a consumer that died. */
+  'queue:reaped': { readonly queue: string; readonly consumer: string; readonly count: number };
+  'queue:promoted': { readonly queue: string; readonly count: number };
+  'queue:warning': { readonly queue: string; readonly message: string };
+}
+
+export type EventName = keyof RunnerEvents;
+
+type Listener<Name extends EventName> = (event: RunnerEvents[Name]) => void;
+
+export type Emit = <Name extends EventName>(name: Name, event: RunnerEvents[Name]) => void;
+
+/** A typed emitter whose listeners can't break their caller. */
+export class EventHub {
+  readonly #listeners = new Map<EventName, Set<Listener<never>>>();
+
+  /** Answers a function that ends the subscription. */
+  on<Name extends EventName>(name: Name, listener: Listener<Name>): () => void {
+    const listeners = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, listeners);
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  }
+
+  readonly emit: Emit = (name, event) => {
+    for (const listener of this.#listeners.get(name) ?? []) {
+      try {
+        (listener as Listener<typeof name>)(event);
+      } catch (thrown) {
+        process.emitWarning(thrown instanceof Error ? thrown : String(thrown), { code: 'CLIP_RUNNER_LISTENER' });
+      }
+    }
+  };
+}

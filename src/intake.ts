@@ -1,0 +1,183 @@
+import { RunnerError, coerceError } from './errors.js';
+import type { Emit } from './events.js';
+import type { Delivery, Job, JobType, JobVerdict } from './job.js';
+import type { LaneItem } from './lane.js';
+import type { Claim, Queue } from './queue/queue.js';
+import { Settler } from './settler.js';
+import { Ticket, type TicketUnit } from './ticket.js';
+
+export interface IntakeOptions {
+  readonly queue: Queue;
+  readonly jobType: JobType;
+  /** Claims held at a time. */
+  readonly capacity: number;
+  /** Claim again once this many places are free, so that claims come in batches. */
+  readonly claimAtLeast: number;
+  readonly maxElementBytes: number;
+  readonly onGone: 'bury' | 'ack';
+  readonly emit: Emit;
+  /** The units that a job's tasks stand for; none where it asks for nothing that this runner does. */
+  readonly unitsOf: (job: Job) => readonly TicketUnit[];
+  readonly itemBytes: number;
+  readonly submit: (items: readonly LaneItem[]) => void;
+  readonly deliver: (delivery: Delivery) => Promise<void>;
+  /** Resolves once the sink takes results; `witness` asks for one job all the same, see `Courier.whenClosed`. */
+  readonly whenSinkOpen: (signal: AbortSignal) => Promise<'closed' | 'witness'>;
+}
+
+/** Claims jobs of one queue as long as there is room, and follows each to its end. */
+export class Intake {
+  readonly #options: IntakeOptions;
+  readonly #settler: Settler;
+  readonly #stopping = new AbortController();
+  readonly #held = new Set<Claim>();
+  #onRoom: (() => void) | undefined;
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+    this.#settler = new Settler({ queue: options.queue, emit: options.emit, onGone: options.onGone });
+  }
+
+  get held(): number {
+    return this.#held.size;
+  }
+
+  start(): void {
+    this.#loop = this.#run();
+  }
+
+  /** Claims nothing more. Resolves when the claim loop has ended. */
+  async stopClaiming(): Promise<void> {
+    this.#stopping.abort();
+    this.#onRoom?.();
+    await this.#loop;
+  }
+
+  /** Resolves when no job is held any more. */
+  async whenIdle(): Promise<void> {
+    while (this.#held.size > 0) await this.#nextChange();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    const { queue, whenSinkOpen, emit } = this.#options;
+    const isStopping = (): boolean => signal.aborted;
+    while (!isStopping()) {
+      try {
+        const go = await whenSinkOpen(signal);
+        if (go === 'closed') await this.#whenRoom(signal);
+        if (isStopping()) return;
+        this.#accept(await queue.claim(go === 'closed' ? this.#room() : 1, signal));
+      } catch (thrown) {
+        if (isStopping()) return;
+        emit('queue:down', { queue: queue.name, error: coerceError(thrown, 'QUEUE_UNAVAILABLE') });
+        await pause(1000, signal);
+      }
+    }
+  }
+
+  #room(): number {
+    return this.#options.capacity - this.#held.size;
+  }
+
+  async #whenRoom(signal: AbortSignal): Promise<void> {
+    const wanted = Math.min(this.#options.claimAtLeast, this.#options.capacity);
+    while (!signal.aborted && this.#room() < wanted) await this.#nextChange();
+  }
+
+  #nextChange(): Promise<void> {
+    return new Promise((resolve) => {
+      const previous = this.#onRoom;
+      this.#onRoom = () => {
+        previous?.();
+        resolve();
+      };
+    });
+  }
+
+  #accept(claims: readonly Claim[]): void {
+    const items: LaneItem[] = [];
+    for (const claim of claims) {
+      this.#held.add(claim);
+      const item = this.#open(claim);
+      if (item !== undefined) items.push(item);
+    }
+    if (items.length > 0) this.#options.submit(items);
+  }
+
+  /** Understands a claim; answers undefined where it is settled already. */
+  #open(claim: Claim): LaneItem | undefined {
+    const startedAt = performance.now();
+    let job: Job;
+    try {
+      job = this.#parse(claim.raw);
+    } catch (thrown) {
+      void this.#finish(claim, '', { kind: 'failed', error: coerceError(thrown, 'JOB_INVALID') }, startedAt);
+      return undefined;
+    }
+    const { queue, emit, unitsOf, deliver } = this.#options;
+    const units = unitsOf(job);
+    emit('job:claimed', { queue: queue.name, jobId: job.id, tasks: job.tasks, isSuspect: claim.isSuspect });
+    if (units.length === 0) {
+      void this.#finish(claim, job.id, { kind: 'done' }, startedAt);
+      return undefined;
+    }
+    const ticket = new Ticket(job, units, {
+      deliver,
+      onVerdict: (verdict) => void this.#finish(claim, job.id, verdict, startedAt),
+    });
+    const tasks = [...new Set(units.map(({ unit }) => unit.task))];
+    return {
+      tasks,
+      bytes: this.#options.itemBytes,
+      threadItem: { input: job.input, isTrusted: false, tasks },
+      onOutcome: (task, unit, outcome) => ticket.settleUnit(task, unit, outcome),
+      onEnd: (error) => ticket.endBatch(error),
+    };
+  }
+
+  #parse(raw: Buffer): Job {
+    const { maxElementBytes, jobType } = this.#options;
+    if (raw.length > maxElementBytes) {
+      throw new RunnerError(
+        'JOB_TOO_LARGE',
+        `Expected an element of at most ${maxElementBytes} bytes, but got ${raw.length}. Raise maxElementBytes if it is meant to be so long.`,
+      );
+    }
+    return jobType.parse(decodeUtf8(raw));
+  }
+
+  async #finish(claim: Claim, jobId: string, verdict: JobVerdict, startedAt: number): Promise<void> {
+    await this.#settler.settle(claim, jobId, verdict, startedAt);
+    this.#held.delete(claim);
+    const wake = this.#onRoom;
+    this.#onRoom = undefined;
+    wake?.();
+  }
+}
+
+/** A byte order mark is kept, so that the JSON parser refuses it as it refuses other stray characters. */
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function decodeUtf8(raw: Buffer): string {
+  try {
+    return utf8.decode(raw);
+  } catch (cause) {
+    throw new RunnerError('JOB_INVALID', 'Expected JSON in UTF-8, but the element has bytes that are no UTF-8.', {
+      cause,
+    });
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}

@@ -1,0 +1,54 @@
+/** The end of a stop, seen from its begin; can be brought forward, never put off. */
+export class Deadline {
+  readonly #startedAt = performance.now();
+  #totalMs: number;
+  readonly #onShorter = new Set<() => void>();
+
+  constructor(totalMs: number) {
+    this.#totalMs = totalMs;
+  }
+
+  /** Brings the end forward to `ms` from now, unless it is earlier already. */
+  shorten(ms: number): void {
+    const totalMs = performance.now() - this.#startedAt + ms;
+    if (totalMs >= this.#totalMs) return;
+    this.#totalMs = totalMs;
+    for (const wake of this.#onShorter) wake();
+  }
+
+  /** Time left, but at least `leastMs`. */
+  remainingMs(leastMs = 0): number {
+    return Math.max(leastMs, this.#totalMs - (performance.now() - this.#startedAt));
+  }
+
+  /**
+   * Waits for `work`, but only until `pointOf(totalMs)` milliseconds after the begin. Answers whether the work ended;
+   * rejections of the work are its owner's.
+   */
+  async reaches(work: Promise<unknown>, pointOf: (totalMs: number) => number): Promise<boolean> {
+    const leftMs = (): number => pointOf(this.#totalMs) - (performance.now() - this.#startedAt);
+    const done = work.then(
+      () => true,
+      () => true,
+    );
+    for (;;) {
+      if (await this.#either(done, Math.max(0, leftMs()))) return true;
+      if (leftMs() <= 0) return false;
+    }
+  }
+
+  /** Resolves with true when the work ends, with false when the time is over or the deadline was brought forward. */
+  #either(done: Promise<boolean>, ms: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const finish = (isDone: boolean): void => {
+        clearTimeout(timer);
+        this.#onShorter.delete(wake);
+        resolve(isDone);
+      };
+      const wake = (): void => finish(false);
+      const timer = setTimeout(wake, ms);
+      this.#onShorter.add(wake);
+      void done.then(finish);
+    });
+  }
+}

@@ -1,0 +1,208 @@
+import { availableParallelism } from 'node:os';
+import {
+  flag,
+  listOf,
+  oneOf,
+  positiveInteger,
+  resolveOptions,
+  show,
+  someText,
+  wholeNumber,
+  type Check,
+} from './check.js';
+import { RunnerError } from './errors.js';
+import { DEVICES, DTYPES, type Device, type Dtype, type ModelName } from './model.js';
+import type { HubOptions } from './models/hub-options.js';
+import type { Queue } from './queue/queue.js';
+import type { Sink } from './sink/sink.js';
+import type { Task } from './tasks/task.js';
+
+/** Everything that `createRunner()` can be told. */
+export interface RunnerOptions extends Partial<TunableOptions> {
+  /** Where jobs come from: `redisQueue()`, `memoryQueue()`, one's own, or several. Without one only direct calls work. */
+  readonly queue?: Queue | readonly Queue[];
+  /** Where results go: `httpSink()`, `memorySink()` or one's own. Needed where there is a queue. */
+  readonly sink?: Sink;
+  /** CLIP models: a list, or `label=name[,label=name…]`; a name is a hub repository or a local folder. */
+  readonly models?: string | readonly ModelName[];
+  /** Names of built-in tasks, and tasks of one's own. @default ['clip'] */
+  readonly tasks?: readonly (string | Task)[];
+  /** How models are found on a hub, and where they are kept. */
+  readonly hub?: HubOptions;
+}
+
+export interface TunableOptions {
+  /** Which file of a model is used. @default 'fp32' */
+  readonly dtype: Dtype;
+  /** @default 'auto' */
+  readonly device: Device;
+  /** Refuse to start when the device asked for can't be had, instead of using the processor. @default false */
+  readonly strictDevice: boolean;
+  /** Worker threads, each with its own sessions. @default 1 */
+  readonly threads: number;
+  /** Processor threads of one session; 0 shares the cores out evenly: `threads x intraOpThreads <= cores`. @default 0 */
+  readonly intraOpThreads: number;
+  /** Photos per batch and model. @default 8 */
+  readonly maxBatch: number;
+  /** Bytes per batch: a model's tensors, and the files of direct calls. @default 268435456 (256 MiB) */
+  readonly maxBatchBytes: number;
+  /** How long a part batch waits for company while the device is busy, in milliseconds. @default 20 */
+  readonly maxWaitMs: number;
+  /** Claimed jobs held at a time; 0 means four batches per thread. @default 0 */
+  readonly maxInFlight: number;
+  /** Photos of direct calls that may wait at a time; more are refused. @default 10000 */
+  readonly maxDirect: number;
+  /** `apply` turns pictures upright by their EXIF orientation; `ignore` takes the pixels as stored. @default 'apply' */
+  readonly orientation: 'apply' | 'ignore';
+  /** `fast` lets the JPEG decoder shrink large pictures; `exact` equals PIL bit by bit. @default 'fast' */
+  readonly resample: 'fast' | 'exact';
+  /** Folders that jobs may read from; relative paths resolve under the first. @default [the working directory] */
+  readonly roots: readonly string[];
+  /** Largest file that is read, in bytes. @default 104857600 (100 MiB) */
+  readonly maxFileBytes: number;
+  /** Largest picture that is decoded, in pixels. @default 100000000 */
+  readonly maxPixels: number;
+  /** Time limit of one decoding. @default 30000 */
+  readonly decodeTimeoutMs: number;
+  /** Decodings at a time in one thread. @default 4 */
+  readonly decodeConcurrency: number;
+  /** Shut off decoders for all but JPEG, PNG, WebP, GIF and AVIF, for sharp in this whole process. @default true */
+  readonly blockDecoders: boolean;
+  /** Length that every model's vectors must have, or 0 for any. @default 0 */
+  readonly embeddingDim: number;
+  /** Longest element that is parsed, in bytes. @default 65536 */
+  readonly maxElementBytes: number;
+  /** What becomes of a job whose photo the server no longer knows (404): a dead letter, or done. @default 'bury' */
+  readonly onGone: 'bury' | 'ack';
+  /** Answers 401/403 in a row after which the runner stops with an error; 0 never. @default 10 */
+  readonly authFailLimit: number;
+  /** Time to load and test all models, downloads not counted. @default 300000 */
+  readonly loadTimeoutMs: number;
+  /** Time that a batch may take in a thread. @default 300000 */
+  readonly batchTimeoutMs: number;
+  /** Time that `stop()` takes at most. @default 8000 */
+  readonly shutdownTimeoutMs: number;
+}
+
+const DEFAULTS: TunableOptions = {
+  dtype: 'fp32',
+  device: 'auto',
+  strictDevice: false,
+  threads: 1,
+  intraOpThreads: 0,
+  maxBatch: 8,
+  maxBatchBytes: 256 * 1024 * 1024,
+  maxWaitMs: 20,
+  maxInFlight: 0,
+  maxDirect: 10_000,
+  orientation: 'apply',
+  resample: 'fast',
+  roots: [process.cwd()],
+  maxFileBytes: 100 * 1024 * 1024,
+  maxPixels: 100_000_000,
+  decodeTimeoutMs: 30_000,
+  decodeConcurrency: 4,
+  blockDecoders: true,
+  embeddingDim: 0,
+  maxElementBytes: 65_536,
+  onGone: 'bury',
+  authFailLimit: 10,
+  loadTimeoutMs: 300_000,
+  batchTimeoutMs: 300_000,
+  shutdownTimeoutMs: 8_000,
+};
+
+const CHECKS: { readonly [Name in keyof TunableOptions]: Check<TunableOptions[Name]> } = {
+  dtype: oneOf(DTYPES),
+  device: oneOf(DEVICES),
+  strictDevice: flag,
+  threads: positiveInteger,
+  intraOpThreads: wholeNumber,
+  maxBatch: positiveInteger,
+  maxBatchBytes: positiveInteger,
+  maxWaitMs: wholeNumber,
+  maxInFlight: wholeNumber,
+  maxDirect: positiveInteger,
+  orientation: oneOf(['apply', 'ignore']),
+  resample: oneOf(['fast', 'exact']),
+  roots: listOf(someText),
+  maxFileBytes: positiveInteger,
+  maxPixels: positiveInteger,
+  decodeTimeoutMs: positiveInteger,
+  decodeConcurrency: positiveInteger,
+  blockDecoders: flag,
+  embeddingDim: wholeNumber,
+  maxElementBytes: positiveInteger,
+  onGone: oneOf(['bury', 'ack']),
+  authFailLimit: wholeNumber,
+  loadTimeoutMs: positiveInteger,
+  batchTimeoutMs: positiveInteger,
+  shutdownTimeoutMs: positiveInteger,
+};
+
+/** Options with every default filled in. */
+export interface ResolvedOptions extends TunableOptions {
+  readonly queues: readonly Queue[];
+  readonly sink: Sink | undefined;
+  readonly models: readonly ModelName[];
+  readonly tasks: readonly (string | Task)[];
+  readonly hub: HubOptions;
+}
+
+/** @throws RunnerError `OPTIONS_INVALID` naming the option, what was expected and what came. */
+export function resolveRunnerOptions(options: RunnerOptions): ResolvedOptions {
+  const { queue, sink, models = [], tasks = ['clip'], hub = {}, ...tunable } = options;
+  const resolved = resolveOptions('createRunner', tunable, DEFAULTS, CHECKS);
+  const queues: readonly Queue[] = queue === undefined ? [] : isList(queue) ? queue : [queue];
+  if (queues.length > 0 && sink === undefined)
+    throw invalid('createRunner: a queue needs a sink for its results, e.g. sink: httpSink().');
+  const cores = availableParallelism();
+  const intraOpThreads = resolved.intraOpThreads || Math.max(1, Math.floor(cores / resolved.threads));
+  return {
+    ...resolved,
+    intraOpThreads,
+    maxInFlight: resolved.maxInFlight || resolved.maxBatch * resolved.threads * 4,
+    queues,
+    sink,
+    models: parseModels(models),
+    tasks,
+    hub,
+  };
+}
+
+/**
+ * Reads `label=name[,label=name…]`; a lone name is its own label.
+ * @throws RunnerError `OPTIONS_INVALID` for an empty part or a label that stands twice.
+ */
+export function parseModels(models: string | readonly ModelName[]): readonly ModelName[] {
+  const list =
+    typeof models === 'string'
+      ? models
+          .split(',')
+          .filter((part) => part.trim() !== '')
+          .map(parseModel)
+      : models;
+  const labels = new Set<string>();
+  for (const { label, name } of list) {
+    if (!someText.accepts(label) || !someText.accepts(name)) {
+      throw invalid(`models: each must have a label and a name, but got ${show(label)} and ${show(name)}.`);
+    }
+    if (labels.has(label)) throw invalid(`models: the label "${label}" stands twice; each model needs its own.`);
+    labels.add(label);
+  }
+  return list;
+}
+
+function parseModel(part: string): ModelName {
+  const [label = '', ...rest] = part.split('=');
+  const name = rest.join('=').trim();
+  return rest.length === 0 ? { label: label.trim(), name: label.trim() } : { label: label.trim(), name };
+}
+
+function isList(queue: Queue | readonly Queue[]): queue is readonly Queue[] {
+  return Array.isArray(queue);
+}
+
+function invalid(message: string): RunnerError {
+  return new RunnerError('OPTIONS_INVALID', message);
+}

@@ -1,0 +1,132 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { InferenceSession, Tensor, listSupportedBackends } from 'onnxruntime-node';
+import { RunnerError, coerceError } from '../errors.js';
+import type { Device } from '../model.js';
+import type { Session, TensorData, TensorInfo } from '../tensor.js';
+import type { SessionSettings } from './protocol.js';
+
+/**
+ * Opens an ONNX graph. This module is the only one that knows onnxruntime-node.
+ * @throws RunnerError `DEVICE_UNAVAILABLE` with `strictDevice` where the device asked for can't be had,
+ *   `MODEL_INVALID` where the runtime refuses the file.
+ */
+export async function openOnnxSession(file: string, settings: SessionSettings): Promise<Session> {
+  const refusals: string[] = [];
+  for (const device of deviceCandidates(settings.device)) {
+    const missing = whyUnavailable(device);
+    if (missing !== undefined) {
+      refusals.push(`${device}: ${missing}`);
+      continue;
+    }
+    try {
+      const session = await InferenceSession.create(file, sessionOptions(device, settings));
+      return wrapSession(session, device);
+    } catch (thrown) {
+      if (device === 'cpu') throw invalidModel(file, thrown);
+      refusals.push(`${device}: ${firstLine(thrown)}`);
+    }
+    if (settings.strictDevice && settings.device !== 'auto') break;
+  }
+  const fallback = settings.device !== 'auto' && !settings.strictDevice;
+  if (fallback) return openOnnxSession(file, { ...settings, device: 'cpu' });
+  throw new RunnerError(
+    'DEVICE_UNAVAILABLE',
+    `The device "${settings.device}" was asked for with strictDevice, but it can't be used here (${refusals.join('; ')}). ` +
+      'Install what is missing, or ask for device "cpu" or "auto".',
+  );
+}
+
+/** The devices to try, best first. `auto` never fails: the processor is always the last of them. */
+export function deviceCandidates(asked: Device): readonly Exclude<Device, 'auto'>[] {
+  if (asked !== 'auto') return [asked];
+  if (process.platform === 'win32') return ['cuda', 'dml', 'cpu'];
+  if (process.platform === 'darwin') return ['coreml', 'cpu'];
+  return ['cuda', 'cpu'];
+}
+
+/**
+ * Why a device can't be used here, as far as this can be told without trying; the runtime itself prints to stderr when
+ * it fails to load CUDA's library, so what is plainly missing is not tried.
+ */
+export function whyUnavailable(device: Device): string | undefined {
+  if (device === 'cpu' || device === 'auto') return undefined;
+  if (!listSupportedBackends().some(({ name }) => name === device)) {
+    return `this build of onnxruntime-node has no support for it on ${process.platform}-${process.arch}`;
+  }
+  if (device !== 'cuda') return undefined;
+  if (process.env['CUDA_VISIBLE_DEVICES'] === '') return 'CUDA_VISIBLE_DEVICES is empty';
+  const library = process.platform === 'win32' ? 'onnxruntime_providers_cuda.dll' : 'libonnxruntime_providers_cuda.so';
+  return existsSync(path.join(nativeFolder(), library))
+    ? undefined
+    : `${library} is not installed in ${nativeFolder()}`;
+}
+
+function nativeFolder(): string {
+  const entry = createRequire(import.meta.url).resolve('onnxruntime-node');
+  return path.join(path.dirname(entry), '..', 'bin', 'napi-v6', process.platform, process.arch);
+}
+
+function sessionOptions(device: Device, settings: SessionSettings): InferenceSession.SessionOptions {
+  return {
+    executionProviders: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
+    intraOpNumThreads: settings.intraOpThreads,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    graphOptimizationLevel: 'all',
+    logSeverityLevel: 3,
+    extra: { session: { intra_op: { allow_spinning: settings.allowSpinning ? '1' : '0' } } },
+  };
+}
+
+function wrapSession(session: InferenceSession, device: Device): Session {
+  return {
+    inputs: describe(session.inputMetadata),
+    outputs: describe(session.outputMetadata),
+    device,
+    async run(feeds) {
+      const tensors = Object.fromEntries(
+        Object.entries(feeds).map(([name, { type, data, dims }]) => [
+          name,
+          new Tensor(type as 'float32', data as never, dims),
+        ]),
+      );
+      try {
+        return readOutputs(await session.run(tensors));
+      } catch (thrown) {
+        throw new RunnerError('RUN_FAILED', `The model failed to run: ${firstLine(thrown)}`, { cause: thrown });
+      } finally {
+        for (const tensor of Object.values(tensors)) tensor.dispose();
+      }
+    },
+    close: () => session.release(),
+  };
+}
+
+function describe(metadata: readonly InferenceSession.ValueMetadata[]): readonly TensorInfo[] {
+  return metadata.map((value) => ({
+    name: value.name,
+    type: value.isTensor ? value.type : 'sequence',
+    shape: value.isTensor ? value.shape : [],
+  }));
+}
+
+function readOutputs(outputs: InferenceSession.ReturnType): Record<string, TensorData> {
+  const read: Record<string, TensorData> = {};
+  for (const [name, value] of Object.entries(outputs)) {
+    if (!('data' in value)) continue;
+    read[name] = { type: value.type, data: value.data as TensorData['data'], dims: value.dims };
+  }
+  return read;
+}
+
+function invalidModel(file: string, thrown: unknown): RunnerError {
+  const error = coerceError(thrown);
+  return new RunnerError('MODEL_INVALID', `onnxruntime can't open ${file}: ${firstLine(error)}`, { cause: thrown });
+}
+
+function firstLine(thrown: unknown): string {
+  const text = thrown instanceof Error ? thrown.message : String(thrown);
+  return text.split('\n', 1)[0] ?? text;
+}

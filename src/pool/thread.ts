@@ -1,0 +1,217 @@
+import { RunnerError, coerceError, type ErrorCode } from '../errors.js';
+import type { Device } from '../model.js';
+import { runInChunks } from './bisect.js';
+import {
+  SHARED,
+  type SharedState,
+  type StageName,
+  type ThreadItem,
+  type ThreadMessage,
+  type ThreadRequest,
+  type ThreadUnit,
+} from './protocol.js';
+
+/** A unit of work as the thread sees it; the tasks' own units have this shape. */
+export interface OpenUnit extends ThreadUnit {
+  prepare(input: unknown): unknown;
+  run(inputs: readonly unknown[]): Promise<readonly unknown[]> | readonly unknown[];
+}
+
+/** What the thread's conductor brings: how models are opened and how an item's input is read. */
+export interface ThreadWork<Unit extends OpenUnit> {
+  open(onTask: (task: string) => void): Promise<readonly Unit[]>;
+  /** Reads and decodes one input for all of its units at once. */
+  read(item: ThreadItem, units: readonly Unit[], measure: Measure): Promise<unknown>;
+  readonly readConcurrency: number;
+}
+
+export type Measure = <T>(stage: StageName, work: () => Promise<T>) => Promise<T>;
+
+interface Prepared {
+  readonly item: number;
+  readonly value: unknown;
+}
+
+/**
+ * One worker thread: loads once, then reads, prepares and runs batches. Two requests overlap: while one blocks the
+ * thread in the model, the decoders of the other work on in libuv's threads. Runs go one batch after the other, so
+ * that the first batch's results leave first.
+ */
+export class ThreadServer<Unit extends OpenUnit> {
+  readonly #work: ThreadWork<Unit>;
+  readonly #shared: SharedState;
+  readonly #threads: number;
+  #units: Promise<readonly Unit[]> | undefined;
+  #lastRun: Promise<void> = Promise.resolve();
+
+  constructor(work: ThreadWork<Unit>, shared: SharedState, threads: number) {
+    this.#work = work;
+    this.#shared = shared;
+    this.#threads = threads;
+  }
+
+  /** Serves one request. Never throws: what can't be said in an outcome is said in `end`. */
+  async handle(request: ThreadRequest): Promise<void> {
+    const { port } = request;
+    const post = (message: ThreadMessage): void => port.postMessage(message);
+    try {
+      if (request.type === 'load') await this.#load(post);
+      else await this.#runBatch(request.items, post);
+      post({ type: 'end' });
+    } catch (thrown) {
+      post({ type: 'end', error: coerceError(thrown).toEnvelope() });
+    }
+  }
+
+  /** The units, opened by the first who asks; a thread that replaces a dead one loads with its first batch. */
+  #open(post: (message: ThreadMessage) => void): Promise<readonly Unit[]> {
+    this.#units ??= this.#work
+      .open((task) => post({ type: 'loading', task }))
+      .then((units) => {
+        Atomics.add(this.#shared, SHARED.loadedThreads, 1);
+        return units;
+      });
+    return this.#units;
+  }
+
+  async #load(post: (message: ThreadMessage) => void): Promise<void> {
+    const startedAt = performance.now();
+    const units = await this.#open(post);
+    post({
+      type: 'loaded',
+      units: units.map(({ task, label, device, maxBatch, modelName, dimension }) => ({
+        task,
+        label,
+        device,
+        maxBatch,
+        ...(modelName === undefined ? {} : { modelName }),
+        ...(dimension === undefined ? {} : { dimension }),
+      })),
+      loadMs: performance.now() - startedAt,
+      rssBytes: process.memoryUsage.rss(),
+    });
+    while (Atomics.load(this.#shared, SHARED.loadedThreads) < this.#threads && !this.#isCancelled()) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  async #runBatch(items: readonly ThreadItem[], post: (message: ThreadMessage) => void): Promise<void> {
+    const units = await this.#open(post);
+    const wanted = items.map((item) => units.filter((unit) => isWanted(unit, item.tasks)));
+    const prepared = await this.#prepareAll(items, wanted, post);
+    const previous = this.#lastRun;
+    const run = previous.then(() => this.#runUnits(units, prepared, post));
+    this.#lastRun = run.catch(() => undefined);
+    await run;
+  }
+
+  async #prepareAll(
+    items: readonly ThreadItem[],
+    wanted: readonly (readonly Unit[])[],
+    post: (message: ThreadMessage) => void,
+  ): Promise<Map<Unit, Prepared[]>> {
+    const prepared = new Map<Unit, Prepared[]>();
+    const measure = measurer(post);
+    const prepareOne = async (item: ThreadItem, index: number): Promise<void> => {
+      const units = wanted[index] ?? [];
+      let input: unknown;
+      try {
+        if (this.#isCancelled()) throw stopped();
+        input = await this.#work.read(item, units, measure);
+      } catch (thrown) {
+        for (const unit of units) post(failure(index, unit, thrown, 'INTERNAL'));
+        return;
+      }
+      for (const unit of units) {
+        try {
+          const value = await measure('prepare', async () => await unit.prepare(input));
+          const entries = prepared.get(unit) ?? [];
+          prepared.set(unit, entries);
+          entries.push({ item: index, value });
+        } catch (thrown) {
+          post(failure(index, unit, thrown, 'TASK_FAILED'));
+        }
+      }
+    };
+    await forEachLimited(items, this.#work.readConcurrency, prepareOne);
+    for (const entries of prepared.values()) entries.sort((a, b) => a.item - b.item);
+    return prepared;
+  }
+
+  async #runUnits(
+    units: readonly Unit[],
+    prepared: Map<Unit, Prepared[]>,
+    post: (message: ThreadMessage) => void,
+  ): Promise<void> {
+    for (const unit of units) {
+      const entries = prepared.get(unit) ?? [];
+      const runChunk = async (chunk: readonly Prepared[]): Promise<readonly unknown[]> => {
+        if (this.#isCancelled()) return chunk.map(stopped);
+        const startedAt = performance.now();
+        const values = await unit.run(chunk.map(({ value }) => value));
+        const ms = performance.now() - startedAt;
+        post({ type: 'stage', stage: 'run', ms, count: chunk.length, unit: `${unit.task}/${unit.label}` });
+        return values;
+      };
+      await runInChunks(entries, unit.maxBatch, runChunk, (index, value) => {
+        const item = entries[index]?.item ?? 0;
+        if (value instanceof RunnerError) post(failure(item, unit, value, 'TASK_FAILED'));
+        else postValue(post, item, unit, value);
+      });
+      prepared.delete(unit);
+    }
+  }
+
+  #isCancelled(): boolean {
+    return Atomics.load(this.#shared, SHARED.isCancelled) === 1;
+  }
+}
+
+function isWanted({ task, label }: UnitName, wanted: readonly string[]): boolean {
+  return wanted.includes(task) || wanted.includes(`${task}/${label}`);
+}
+
+function postValue(post: (message: ThreadMessage) => void, item: number, unit: UnitName, value: unknown): void {
+  try {
+    post({ type: 'outcome', item, task: unit.task, unit: unit.label, outcome: { ok: true, value } });
+  } catch (thrown) {
+    // A value that can't be cloned (a function, a socket) would otherwise end the thread.
+    post(failure(item, unit, thrown, 'TASK_FAILED'));
+  }
+}
+
+interface UnitName {
+  readonly task: string;
+  readonly label: string;
+  readonly device?: Device;
+}
+
+function failure(item: number, unit: UnitName, thrown: unknown, code: ErrorCode): ThreadMessage {
+  const error = coerceError(thrown, code).toEnvelope();
+  return { type: 'outcome', item, task: unit.task, unit: unit.label, outcome: { ok: false, error } };
+}
+
+function stopped(): RunnerError {
+  return new RunnerError('RUNNER_STOPPED', 'The runner is stopping; this work was not begun.');
+}
+
+function measurer(post: (message: ThreadMessage) => void): Measure {
+  return async (stage, work) => {
+    const startedAt = performance.now();
+    const value = await work();
+    post({ type: 'stage', stage, ms: performance.now() - startedAt, count: 1 });
+    return value;
+  };
+}
+
+async function forEachLimited<Item>(
+  items: readonly Item[],
+  limit: number,
+  work: (item: Item, index: number) => Promise<void>,
+): Promise<void> {
+  const entries = items.entries();
+  const lane = async (): Promise<void> => {
+    for (const [index, item] of entries) await work(item, index);
+  };
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, lane));
+}

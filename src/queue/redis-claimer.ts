@@ -1,0 +1,209 @@
+import type { Redis } from 'ioredis';
+
+import { coerceError } from '../errors.js';
+import type { ClaimBook, Held } from './claim-book.js';
+import type { QueueClock } from './clock.js';
+import type { ProcessingList } from './processing-list.js';
+import type { Claim } from './queue.js';
+import type { QueueHealth } from './queue-health.js';
+import { queueError } from './redis-errors.js';
+import type { RedisKeys } from './redis-keys.js';
+import type { RedisLink } from './redis-link.js';
+import type { RedisSettler } from './redis-settler.js';
+import type { Registration } from './redis-registration.js';
+import { backoffMs } from './retry-policy.js';
+import { anySignal, orAbort, pause, within } from './waiting.js';
+
+/** How much longer than the server's own timeout we wait for a blocking claim to come back. */
+const WATCHDOG_MS = 2000;
+const HANG_UP_MS = 1000;
+/** Redis before 7 takes a timeout that rounds to zero for "wait for ever". */
+const MIN_BLOCK_MS = 10;
+const MAX_TAKE = 256;
+const BACKOFF = { backoffBaseMs: 100, backoffMaxMs: 5000 };
+
+export interface ClaimerOptions {
+  readonly commands: RedisLink;
+  readonly blocking: RedisLink;
+  readonly where: string;
+  readonly keys: RedisKeys;
+  /** Key of the processing list. */
+  readonly list: string;
+  readonly book: ClaimBook;
+  readonly processing: ProcessingList;
+  readonly registration: Registration;
+  readonly settler: RedisSettler;
+  readonly health: QueueHealth;
+  readonly claimTimeoutMs: number;
+  readonly maxKills: number;
+  readonly random: () => number;
+  readonly clock: QueueClock;
+}
+
+/** Takes elements: from the inbox, from the suspects, from the queue, in this order. */
+export class RedisClaimer {
+  readonly #options: ClaimerOptions;
+  #failures = 0;
+  #wasSuspect = false;
+  /** Until then a blocking claim that we gave up without a goodbye may still be carried out. */
+  #strayUntilMs = -Infinity;
+
+  constructor(options: ClaimerOptions) {
+    this.#options = options;
+  }
+
+  get mayHaveStray(): boolean {
+    return this.#options.clock.now() < this.#strayUntilMs;
+  }
+
+  /** See `Queue.claim`. One at a time. */
+  async claim(max: number, signal: AbortSignal): Promise<readonly Claim[]> {
+    const { clock, claimTimeoutMs, health, random } = this.#options;
+    const deadline = new AbortController();
+    const cancel = clock.after(claimTimeoutMs, () => deadline.abort());
+    const either = anySignal([signal, deadline.signal]);
+    const untilMs = clock.now() + claimTimeoutMs;
+    try {
+      const isOver = (): boolean => either.signal.aborted;
+      while (!isOver()) {
+        try {
+          const claims = await this.#attempt(max, untilMs, either.signal, signal);
+          this.#failures = 0;
+          health.succeed('claim');
+          return claims;
+        } catch (thrown) {
+          if (isOver()) break;
+          this.#failures += 1;
+          health.fail('claim', coerceError(thrown, 'QUEUE_UNAVAILABLE'));
+          await pause(backoffMs(this.#failures, BACKOFF, random), either.signal, clock);
+        }
+      }
+      return [];
+    } finally {
+      cancel();
+      either.dispose();
+    }
+  }
+
+  async #attempt(max: number, untilMs: number, either: AbortSignal, signal: AbortSignal): Promise<readonly Claim[]> {
+    const { commands, blocking, registration, processing, keys, book } = this.#options;
+    await commands.ready(either);
+    await registration.ensure();
+    await processing.reconcileIfDue();
+
+    const count = Math.min(max, MAX_TAKE);
+    const isEmpty = (): boolean => book.in('inbox').length === 0;
+    // Every other claim looks at the suspects first, so that many of them don't starve the queue.
+    const isSuspectsTurn = !this.#wasSuspect;
+    if (isEmpty() && isSuspectsTurn) await this.#takeSuspect();
+    if (isEmpty()) await processing.take(keys.queue, count, 'queue');
+    if (isEmpty() && !isSuspectsTurn) await this.#takeSuspect();
+    if (isEmpty()) {
+      const client = await blocking.ready(either);
+      await this.#block(client, untilMs, signal);
+      if (!isEmpty() && !signal.aborted && count > 1) await this.#topUp(count - 1);
+    }
+    return this.#handOut(max, signal);
+  }
+
+  /** More of the same batch; without them there is still the first one. */
+  async #topUp(count: number): Promise<void> {
+    const { processing, keys, health } = this.#options;
+    await processing.take(keys.queue, count, 'queue').catch((thrown: unknown) => {
+      health.fail('claim', coerceError(thrown));
+    });
+  }
+
+  /** At most one suspect at a time. */
+  async #takeSuspect(): Promise<void> {
+    const { book, processing, keys } = this.#options;
+    const hasOne = book.in('out', 'settling', 'owed').some(({ origin }) => origin === 'suspects');
+    if (!hasOne) await processing.take(keys.suspects, 1, 'suspects');
+  }
+
+  /** Waits on the server until an element comes into the list, into the inbox. */
+  async #block(client: Redis, untilMs: number, signal: AbortSignal): Promise<void> {
+    const { keys, list, book, processing, clock, where } = this.#options;
+    const timeoutMs = Math.max(MIN_BLOCK_MS, Math.round(untilMs - clock.now()));
+    await processing.whileBlocked(async () => {
+      if (signal.aborted) return;
+      const reply = client.blmoveBuffer(keys.queue, list, 'RIGHT', 'LEFT', timeoutMs / 1000);
+      try {
+        const raw = await this.#watch(reply, client, timeoutMs, signal);
+        if (raw) book.add(raw, 'queue');
+      } catch (thrown) {
+        // The element may have been moved all the same: compare before anything else is claimed.
+        processing.doubt();
+        throw queueError(thrown, where);
+      }
+    });
+  }
+
+  async #watch(
+    reply: Promise<Buffer | null>,
+    client: Redis,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<Buffer | null> {
+    const { blocking, clock, processing } = this.#options;
+    const watchdog = new AbortController();
+    const cancel = clock.after(timeoutMs + WATCHDOG_MS, () =>
+      watchdog.abort(new Error('a blocking claim got no answer')),
+    );
+    const either = anySignal([signal, watchdog.signal]);
+    try {
+      return await orAbort(reply, either.signal);
+    } catch (thrown) {
+      // A server that answers, if only to refuse, has nothing left to carry out.
+      if (thrown instanceof Error && thrown.name === 'ReplyError') throw thrown;
+      const isOver = signal.aborted && (await blocking.hangUp(client, HANG_UP_MS));
+      if (!isOver) {
+        blocking.drop(client);
+        this.#strayUntilMs = clock.now() + timeoutMs + WATCHDOG_MS;
+      }
+      if (!signal.aborted) throw thrown;
+      // The answer may have come on the way out; without one the list tells.
+      processing.doubt();
+      return (await within(0, reply, clock)) ?? null;
+    } finally {
+      cancel();
+      either.dispose();
+    }
+  }
+
+  /** Hands out up to `max` elements of the inbox; a suspect goes alone, or to the dead letters where it has killed too often. */
+  async #handOut(max: number, signal: AbortSignal): Promise<readonly Claim[]> {
+    const { book } = this.#options;
+    const claims: Claim[] = [];
+    // Where the caller has turned away, what came in waits for the next claim.
+    const isOver = (): boolean => claims.length >= max || signal.aborted;
+    this.#wasSuspect = false;
+    for (const held of book.in('inbox')) {
+      if (isOver()) break;
+      if (held.origin !== 'queue') {
+        // No claim may be in hand while we ask: if that fails, nobody would get it.
+        if (claims.length > 0) break;
+        if (await this.#isPoison(held)) continue;
+        if (isOver()) break;
+      }
+      claims.push(book.handOut(held));
+      if (held.origin === 'suspects') {
+        this.#wasSuspect = true;
+        break;
+      }
+    }
+    return claims;
+  }
+
+  async #isPoison(held: Held): Promise<boolean> {
+    const { settler, maxKills } = this.#options;
+    const kills = await settler.kills(held);
+    if (kills > 0) held.origin = 'suspects';
+    else if (held.origin === 'unknown') held.origin = 'queue';
+    if (kills < maxKills) return false;
+    held.state = 'settling';
+    // Not awaited: a refusal is made good in the background like any other, and mustn't hold up the claims.
+    settler.buryPoison(held, kills).catch(() => undefined);
+    return true;
+  }
+}

@@ -1,0 +1,36 @@
+import { RunnerError } from '../errors.js';
+import type { QueueDepth } from './queue.js';
+import type { RedisKeys } from './redis-keys.js';
+import type { RedisLink } from './redis-link.js';
+
+/**
+ * Counts what lies where, over all consumers.
+ * @throws RunnerError `QUEUE_UNAVAILABLE`, `QUEUE_WRONG_TYPE`
+ */
+export async function measureDepth(link: RedisLink, keys: RedisKeys): Promise<QueueDepth> {
+  const consumers = await link.use((client) => client.smembers(keys.consumers));
+  const replies = await link.pipeline((pipeline) => {
+    pipeline.llen(keys.queue).zcard(keys.retry).llen(keys.suspects).llen(keys.deadLetters);
+    for (const consumer of consumers) pipeline.llen(keys.processing(consumer));
+  });
+  const [waiting = 0, retry = 0, suspects = 0, dead = 0, ...held] = replies.map(([error, count]) => {
+    if (error) throw error;
+    return Number(count);
+  });
+  return { waiting, retry, suspects, dead, inFlight: held.reduce((sum, count) => sum + count, 0) };
+}
+
+/** Warns of a server that may throw keys away: a queue is one key. */
+export async function warnOfEviction(link: RedisLink, warn: (message: string) => void): Promise<void> {
+  try {
+    const info = await link.use((client) => client.info('memory'));
+    const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
+    if (policy === undefined || policy === 'noeviction') return;
+    warn(
+      `Redis has maxmemory-policy ${policy}: when memory is short it may drop the whole queue. Set it to noeviction.`,
+    );
+  } catch (thrown) {
+    // The user may lack the right to ask; a lost connection is noticed elsewhere.
+    if (!(thrown instanceof RunnerError)) throw thrown;
+  }
+}

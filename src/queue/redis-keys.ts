@@ -1,0 +1,68 @@
+import { RunnerError } from '../errors.js';
+
+/** Where one queue's things lie in Redis. All keys share the queue's hash slot. */
+export interface RedisKeys {
+  /** The producers' list. */
+  readonly queue: string;
+  readonly deadLetters: string;
+  /** Notes of dead letters that are kept bare: hash, id of the note → its JSON. */
+  readonly deadLetterNotes: string;
+  /** Ids of the consumers that may hold something: set. */
+  readonly consumers: string;
+  /** Elements that a consumer died with: list, oldest at the right. */
+  readonly suspects: string;
+  /** Elements that wait for their next attempt: sorted set, `<nonce>|<element>` by due time. */
+  readonly retry: string;
+  /** Failure counters by the SHA-1 of the element: hash, see `triesFields()`. */
+  readonly tries: string;
+  readonly reapGate: string;
+  readonly sweepGate: string;
+  /** What a consumer holds: list, newest at the left. */
+  processing(consumer: string): string;
+  /** A consumer's sign of life: string with a time to live. */
+  heartbeat(consumer: string): string;
+}
+
+/**
+ * @throws RunnerError `OPTIONS_INVALID` for a queue name whose keys could not share a slot.
+ */
+export function redisKeys(name: string, deadLetterName: string): RedisKeys {
+  const prefix = `runner:{${hashTag(name)}}:`;
+  return {
+    queue: name,
+    deadLetters: deadLetterName,
+    deadLetterNotes: `${prefix}dlqmeta`,
+    consumers: `${prefix}consumers`,
+    suspects: `${prefix}suspects`,
+    retry: `${prefix}retry`,
+    tries: `${prefix}tries`,
+    reapGate: `${prefix}reaplock`,
+    sweepGate: `${prefix}sweeplock`,
+    processing: (consumer) => `${prefix}p:${consumer}`,
+    heartbeat: (consumer) => `${prefix}hb:${consumer}`,
+  };
+}
+
+/** The fields of an element's counters: attempts, kills, last touch (ms), first failure (ms). */
+export function triesFields(sha1: string): readonly [string, string, string, string] {
+  return [sha1, `${sha1}:k`, `${sha1}:t`, `${sha1}:f`];
+}
+
+/** A pattern for SCAN that matches this text and no other, up to a `*` that is added. */
+export function scanPattern(prefix: string): string {
+  return `${prefix.replace(/[*?[\]\\^-]/g, '\\$&')}*`;
+}
+
+/** The part of the queue's name that Redis Cluster hashes: between its first brace and the next, where not empty. */
+function hashTag(name: string): string {
+  const open = name.indexOf('{');
+  const close = name.indexOf('}', open + 1);
+  if (open >= 0 && close > open + 1) return name.slice(open + 1, close);
+  if (name.includes('}')) {
+    throw new RunnerError(
+      'OPTIONS_INVALID',
+      `redisQueue: the option "name" must be without "}" or hold a hash tag such as "{photos}", but got ${JSON.stringify(name)}: its keys would lie in different slots of a cluster.`,
+    );
+  }
+  return name;
+}

@@ -1,0 +1,199 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+
+import { RunnerError, coerceError } from '../errors.js';
+import type { JobType } from '../job.js';
+import { VERSION } from '../version.js';
+import { systemClock } from './clock.js';
+import type { Claim, Failure, Queue, QueueDepth, QueueEvent, QueueListener, RetryOutcome } from './queue.js';
+import { measureDepth, warnOfEviction } from './redis-inspection.js';
+import { type RedisQueueOptions, type ResolvedRedisQueueOptions, resolveRedisQueueOptions } from './redis-options.js';
+import { makeRedisParts, type RedisParts } from './redis-parts.js';
+import { backoffMs } from './retry-policy.js';
+import { startUpkeep } from './redis-upkeep.js';
+import { Serial } from './serial.js';
+import type { Ticker } from './ticker.js';
+import { anySignal, pause, within } from './waiting.js';
+
+export type { RedisQueueOptions } from './redis-options.js';
+
+const CLOSE_DEADLINE_MS = 8000;
+const HANG_UP_MS = 500;
+const LEAVE_BACKOFF = { backoffBaseMs: 50, backoffMaxMs: 1000 };
+
+/**
+ * A queue on a plain Redis list that producers LPUSH to. Claims move into a list of this consumer's own, where other
+ * consumers find them if this process dies.
+ *
+ * @throws RunnerError `OPTIONS_INVALID`
+ */
+export function redisQueue(options: RedisQueueOptions = {}): Queue {
+  return new RedisQueue(resolveRedisQueueOptions(options));
+}
+
+class RedisQueue implements Queue {
+  readonly name: string;
+  readonly jobs: string | JobType;
+
+  readonly #options: ResolvedRedisQueueOptions;
+  readonly #consumer = randomUUID();
+  readonly #startedAt = new Date().toISOString();
+  readonly #parts: RedisParts;
+  /** One claim at a time; what must not meet a claim goes in between. */
+  readonly #claiming = new Serial();
+  readonly #closing = new AbortController();
+  #interrupting = new AbortController();
+  #listener: QueueListener = () => undefined;
+  #upkeep: readonly Ticker[] = [];
+  #opened: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(options: ResolvedRedisQueueOptions) {
+    this.name = options.name;
+    this.jobs = options.jobs;
+    this.#options = options;
+    this.#parts = makeRedisParts(options, {
+      consumer: this.#consumer,
+      by: `${hostname()}:${process.pid}@${VERSION}`,
+      clock: systemClock,
+      emit: (event) => this.#emit(event),
+      describe: () => this.#describe(),
+    });
+  }
+
+  open(listener?: QueueListener): Promise<void> {
+    if (this.#opened || this.#closed) {
+      return Promise.reject(new RunnerError('QUEUE_CLOSED', `The queue ${this.name} can be opened once.`));
+    }
+    if (listener) this.#listener = listener;
+    this.#opened = this.#open();
+    return this.#opened;
+  }
+
+  async claim(max: number, signal: AbortSignal): Promise<readonly Claim[]> {
+    if (!this.#opened || this.#closed) throw closedError(this.name);
+    if (!(max >= 1)) return [];
+    const either = anySignal([signal, this.#closing.signal, this.#interrupting.signal]);
+    return this.#claiming
+      .run(() => this.#parts.claimer.claim(Math.floor(max), either.signal))
+      .finally(() => either.dispose());
+  }
+
+  async ack(claims: readonly Claim[]): Promise<void> {
+    const finished = claims.flatMap(({ id }) => this.#parts.book.beginSettling(id) ?? []);
+    if (finished.length > 0) await this.#parts.processing.acknowledge(finished);
+  }
+
+  async retry(claim: Claim, failure: Failure): Promise<RetryOutcome> {
+    const held = this.#parts.book.beginSettling(claim.id);
+    if (!held) return { kind: 'scheduled', attempts: 0, delayMs: 0 };
+    return this.#parts.settler.retry(held, failure);
+  }
+
+  async bury(claim: Claim, failure: Failure): Promise<void> {
+    const held = this.#parts.book.beginSettling(claim.id);
+    if (held) await this.#parts.settler.bury(held, failure);
+  }
+
+  async giveBack(): Promise<number> {
+    this.#interrupting.abort();
+    this.#interrupting = new AbortController();
+    return this.#claiming.run(() => this.#parts.processing.giveBack());
+  }
+
+  async depth(): Promise<QueueDepth> {
+    return measureDepth(this.#parts.commands, this.#parts.keys);
+  }
+
+  close({ deadlineMs = CLOSE_DEADLINE_MS }: { readonly deadlineMs?: number } = {}): Promise<void> {
+    this.#closed ??= this.#close(deadlineMs);
+    return this.#closed;
+  }
+
+  async #open(): Promise<void> {
+    const { commands, keys } = this.#parts;
+    await commands.ready(this.#closing.signal);
+    await warnOfEviction(commands, (message) => this.#emit({ type: 'warning', message }));
+    // A refusal here is reported; every claim asks again.
+    await this.#beat();
+    this.#closing.signal.throwIfAborted();
+    this.#upkeep = startUpkeep({
+      ...this.#options,
+      link: commands,
+      keys,
+      consumer: this.#consumer,
+      signal: this.#closing.signal,
+      clock: systemClock,
+      emit: (event) => this.#emit(event),
+      beat: () => this.#beat(),
+    });
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    const { commands, blocking, processing } = this.#parts;
+    this.#closing.abort(closedError(this.name));
+    const leaving = new AbortController();
+    const left = this.#leave(leaving.signal);
+    // A server that doesn't answer must not keep us: what stays behind is found by the reaper of another consumer.
+    await within(Math.max(0, deadlineMs - HANG_UP_MS), left, systemClock);
+    leaving.abort();
+    processing.close();
+    await Promise.all([commands.close(HANG_UP_MS), blocking.close(HANG_UP_MS)]);
+    await left;
+  }
+
+  /** Gives everything back and unregisters; tries until `signal` aborts. Never rejects. */
+  async #leave(signal: AbortSignal): Promise<void> {
+    const { commands, processing, registration, claimer } = this.#parts;
+    if (!this.#opened) return;
+    // All of these end by the signal of closing; a beat after the end would register again.
+    await Promise.allSettled([this.#opened, this.#claiming.idle()]);
+    await Promise.all(this.#upkeep.map((ticker) => ticker.stop()));
+    for (let attempt = 1; !signal.aborted; attempt += 1) {
+      try {
+        await commands.ready(signal);
+        await processing.giveBack();
+        // A stray claim may still come in; it is found through the registration, which runs out by itself.
+        if (!claimer.mayHaveStray) await commands.use((client) => registration.end(client));
+        return;
+      } catch {
+        await pause(backoffMs(attempt, LEAVE_BACKOFF, this.#options.random), signal, systemClock);
+      }
+    }
+  }
+
+  async #beat(): Promise<void> {
+    try {
+      await this.#parts.commands.ready(this.#closing.signal);
+      await this.#parts.registration.beat();
+      await this.#parts.processing.check();
+      this.#parts.health.succeed('beat');
+    } catch (thrown) {
+      if (!this.#closing.signal.aborted) this.#parts.health.fail('beat', coerceError(thrown, 'QUEUE_UNAVAILABLE'));
+    }
+  }
+
+  #describe(): Record<string, unknown> {
+    const { rss } = process.memoryUsage();
+    return {
+      host: hostname(),
+      pid: process.pid,
+      version: VERSION,
+      started: this.#startedAt,
+      inFlight: this.#parts.book.size,
+      rss,
+    };
+  }
+
+  #emit(event: QueueEvent): void {
+    try {
+      this.#listener(event);
+    } catch {
+      // A listener can't be allowed to break the work, and there is nobody else to tell.
+    }
+  }
+}
+
+function closedError(name: string): RunnerError {
+  return new RunnerError('QUEUE_CLOSED', `The queue ${name} is not open.`);
+}

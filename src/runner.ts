@@ -1,0 +1,260 @@
+import type { ImageInput } from './direct.js';
+import { Engine } from './engine.js';
+import { RunnerError, coerceError } from './errors.js';
+import { EventHub, type EventName, type RunnerEvents } from './events.js';
+import { Intake } from './intake.js';
+import type { Delivery, Job, JobType } from './job.js';
+import { Deadline } from './lifecycle.js';
+import { resolveRunnerOptions, type ResolvedOptions, type RunnerOptions } from './options.js';
+import { photoJobType } from './photo-job.js';
+import type { Queue } from './queue/queue.js';
+import { relayCourierEvents, relayQueueEvents } from './relay.js';
+import { createCourier, type Courier } from './sink/courier.js';
+import { StatsCounter, type RunnerStats } from './stats.js';
+import { TaskTable } from './task-table.js';
+
+/** Pulls jobs, runs models over them in threads, and delivers the results. Also answers direct calls. */
+export interface Runner {
+  /**
+   * Finds (or downloads) the models, loads and tests them in every thread, then opens the queues and begins to claim.
+   * @throws RunnerError `MODEL_*`, `DEVICE_UNAVAILABLE`, `THREAD_TIMEOUT`; the runner is then stopped.
+   */
+  start(): Promise<void>;
+  /**
+   * Stops in order: claims no more, sends off what waits, lets the threads finish, delivers, acknowledges, gives
+   * unfinished jobs back to the queue in their order, and closes. Idempotent; a second call with an earlier deadline
+   * hurries the first. `deadlineMs` defaults to `shutdownTimeoutMs`.
+   */
+  stop(options?: { readonly deadlineMs?: number }): Promise<void>;
+  /** Subscribes to an event; answers a function that ends the subscription. */
+  on<Name extends EventName>(name: Name, listener: (event: RunnerEvents[Name]) => void): () => void;
+  stats(): RunnerStats;
+  /**
+   * Embeds pictures in the same threads and batches as the queue's jobs.
+   * @returns one L2-normalised `Float32Array` (of the model's dimension) per picture, in order. With
+   *   `onError: 'return'` a picture that fails has its `RunnerError` in its place.
+   * @throws RunnerError of the first picture that failed (`IMAGE_*`, `FILE_*`), unless `onError` is `return`;
+   *   `RUNNER_STOPPED` before `start()` and after `stop()`.
+   */
+  embedImages(
+    inputs: readonly ImageInput[],
+    options?: EmbedOptions & { readonly onError?: 'throw' },
+  ): Promise<Float32Array[]>;
+  embedImages(
+    inputs: readonly ImageInput[],
+    options: EmbedOptions & { readonly onError: 'return' },
+  ): Promise<(Float32Array | RunnerError)[]>;
+}
+
+export interface EmbedOptions {
+  /** Label of the model. @default the first one */
+  readonly model?: string;
+}
+
+/** Time kept back from the deadline of `stop()` to give jobs back and to close connections. */
+const CLOSING_RESERVE_MS = 1500;
+
+/**
+ * Makes a runner; nothing is opened before `start()`. Two runners in one process share nothing but code (and sharp's
+ * process-wide list of decoders, see `blockDecoders`).
+ * @throws RunnerError `OPTIONS_INVALID`
+ */
+export function createRunner(options: RunnerOptions): Runner {
+  const conductor = new Conductor(resolveRunnerOptions(options));
+  async function embedImages(
+    inputs: readonly ImageInput[],
+    call?: EmbedOptions & { onError?: 'throw' | 'return' },
+  ): Promise<never[]> {
+    const values = await conductor.embedImages(inputs, call?.model);
+    const failed = values.find((value) => value instanceof RunnerError);
+    if (failed !== undefined && call?.onError !== 'return') throw failed;
+    return values as never[];
+  }
+  return {
+    start: () => conductor.start(),
+    stop: (stopOptions) => conductor.stop(stopOptions?.deadlineMs),
+    on: (name, listener) => conductor.events.on(name, listener),
+    stats: () => conductor.stats(),
+    embedImages,
+  };
+}
+
+class Conductor {
+  readonly events = new EventHub();
+  readonly #options: ResolvedOptions;
+  readonly #tasks: TaskTable;
+  readonly #counter = new StatsCounter(this.events);
+  readonly #starting = new AbortController();
+  readonly #delivering = new AbortController();
+  #state: RunnerStats['state'] = 'idle';
+  #engine: Engine | undefined;
+  #courier: Courier | undefined;
+  #intakes: readonly Intake[] = [];
+  #started: Promise<void> | undefined;
+  #stopped: Promise<void> | undefined;
+  #deadline: Deadline | undefined;
+
+  constructor(options: ResolvedOptions) {
+    this.#options = options;
+    this.#tasks = new TaskTable(options.tasks);
+    if (this.#tasks.has('clip') && options.models.length === 0) {
+      const example = 'clip-ViT-L-14=openai/clip-vit-large-patch14';
+      throw new RunnerError(
+        'OPTIONS_INVALID',
+        `createRunner: the task "clip" needs a model, e.g. models: "${example}".`,
+      );
+    }
+  }
+
+  start(): Promise<void> {
+    this.#started ??= this.#start();
+    return this.#started;
+  }
+
+  stop(deadlineMs = this.#options.shutdownTimeoutMs): Promise<void> {
+    if (this.#deadline === undefined) this.#deadline = new Deadline(deadlineMs);
+    else this.#deadline.shorten(deadlineMs);
+    this.#stopped ??= this.#stop(this.#deadline, deadlineMs);
+    return this.#stopped;
+  }
+
+  stats(): RunnerStats {
+    return this.#counter.snapshot(this.#state, this.#held(), this.#courier?.stats().held ?? 0);
+  }
+
+  embedImages(
+    inputs: readonly ImageInput[],
+    label: string | undefined,
+  ): Promise<readonly (Float32Array | RunnerError)[]> {
+    if (this.#state === 'running' && this.#engine !== undefined) return this.#engine.embedImages(inputs, label);
+    const message = `embedImages needs a running runner, but it is ${this.#state}. Await start() first.`;
+    return Promise.reject(new RunnerError('RUNNER_STOPPED', message));
+  }
+
+  async #start(): Promise<void> {
+    const { signal } = this.#starting;
+    try {
+      signal.throwIfAborted();
+      this.#state = 'starting';
+      const engine = await Engine.open(this.#options, this.#tasks, this.events.emit, signal);
+      this.#engine = engine;
+      signal.throwIfAborted();
+      await this.#openQueues(engine);
+      signal.throwIfAborted();
+      this.#state = 'running';
+      for (const intake of this.#intakes) intake.start();
+    } catch (thrown) {
+      await this.#engine?.close();
+      if (signal.aborted)
+        throw new RunnerError('RUNNER_STOPPED', 'The runner was stopped before it had started.', { cause: thrown });
+      void this.stop(0);
+      throw coerceError(thrown);
+    }
+  }
+
+  async #openQueues(engine: Engine): Promise<void> {
+    const { queues, sink, authFailLimit } = this.#options;
+    if (sink === undefined || queues.length === 0) return;
+    const courier = createCourier({
+      sink,
+      options: { authFailLimit },
+      onEvent: relayCourierEvents(this.events.emit, (error) => this.#fail(error)),
+    });
+    this.#courier = courier;
+    await Promise.all(queues.map((queue) => queue.open(relayQueueEvents(queue.name, this.events.emit))));
+    this.#intakes = queues.map((queue) => this.#intakeOf(queue, engine, courier));
+  }
+
+  #intakeOf(queue: Queue, engine: Engine, courier: Courier): Intake {
+    const { maxInFlight, maxBatch, maxElementBytes, onGone } = this.#options;
+    const { emit } = this.events;
+    return new Intake({
+      queue,
+      jobType: jobTypeOf(queue),
+      capacity: maxInFlight,
+      claimAtLeast: maxBatch,
+      maxElementBytes,
+      onGone,
+      emit,
+      itemBytes: engine.itemBytes,
+      unitsOf: (job) => this.#unitsOf(job, queue),
+      submit: (items) => engine.lane.submit(items),
+      deliver: (delivery) => this.#deliver(courier, delivery),
+      whenSinkOpen: (signal) => courier.whenClosed(signal),
+    });
+  }
+
+  #unitsOf(job: Job, queue: Queue): ReturnType<TaskTable['unitsOf']> {
+    const unknown = this.#tasks.unknownOf(job);
+    if (unknown.length > 0) this.events.emit('job:ignored', { queue: queue.name, jobId: job.id, tasks: unknown });
+    return this.#tasks.unitsOf(job);
+  }
+
+  async #deliver(courier: Courier, delivery: Delivery): Promise<void> {
+    const { jobId, unit } = delivery;
+    const startedAt = performance.now();
+    try {
+      await courier.send(delivery, this.#delivering.signal);
+      this.events.emit('callback:delivered', { jobId, unit, ms: performance.now() - startedAt });
+    } catch (thrown) {
+      const error = coerceError(thrown);
+      if (error.code !== 'RUNNER_STOPPED') this.events.emit('callback:failed', { jobId, unit, error });
+      throw error;
+    }
+  }
+
+  #fail(error: RunnerError): void {
+    this.events.emit('runner:failed', { error });
+    void this.stop();
+  }
+
+  async #stop(deadline: Deadline, deadlineMs: number): Promise<void> {
+    const wasRunning = this.#state === 'running';
+    this.#state = 'stopping';
+    this.#starting.abort();
+    this.events.emit('runner:stopping', { deadlineMs });
+    if (this.#started !== undefined) await deadline.reaches(this.#started, (totalMs) => totalMs);
+    await Promise.all(this.#intakes.map((intake) => intake.stopClaiming()));
+    if (wasRunning) await this.#drain(deadline);
+    this.#engine?.lane.cancel();
+    this.#delivering.abort();
+    const unfinished = this.#held();
+    await this.#closeAll(deadline);
+    this.#state = 'stopped';
+    this.events.emit('runner:stopped', { unfinished });
+  }
+
+  /** Flush, run, deliver, acknowledge. Half of the time is for work not yet begun; after it only what runs is awaited. */
+  async #drain(deadline: Deadline): Promise<void> {
+    const idle = Promise.all([...this.#intakes.map((intake) => intake.whenIdle()), this.#engine?.whenIdle()]);
+    this.#engine?.lane.flush();
+    if (await deadline.reaches(idle, (totalMs) => totalMs / 2)) return;
+    this.#engine?.lane.cancel();
+    if (await deadline.reaches(idle, (totalMs) => totalMs - CLOSING_RESERVE_MS)) return;
+    this.#delivering.abort();
+    await deadline.reaches(idle, (totalMs) => totalMs - CLOSING_RESERVE_MS / 2);
+  }
+
+  async #closeAll(deadline: Deadline): Promise<void> {
+    const { queues } = this.#options;
+    const isOpen = this.#courier !== undefined;
+    await Promise.all(isOpen ? queues.map((queue) => queue.close({ deadlineMs: deadline.remainingMs(500) })) : []);
+    await this.#courier?.close();
+    // A thread inside a model can't be ended without ending the process: past the deadline it is left to itself.
+    const closed = this.#engine?.close() ?? Promise.resolve();
+    await deadline.reaches(closed, (totalMs) => totalMs);
+  }
+
+  #held(): number {
+    return this.#intakes.reduce((sum, intake) => sum + intake.held, 0);
+  }
+}
+
+function jobTypeOf(queue: Queue): JobType {
+  if (typeof queue.jobs !== 'string') return queue.jobs;
+  if (queue.jobs === 'photo') return photoJobType;
+  throw new RunnerError(
+    'OPTIONS_INVALID',
+    `The queue "${queue.name}" has jobs "${queue.jobs}", but expected "photo" or a job type of your own.`,
+  );
+}

@@ -1,0 +1,89 @@
+import type { RunnerError } from './errors.js';
+import type { Emit } from './events.js';
+import type { JobVerdict } from './job.js';
+import type { Claim, Queue } from './queue/queue.js';
+
+export interface SettlerOptions {
+  readonly queue: Queue;
+  readonly emit: Emit;
+  readonly onGone: 'bury' | 'ack';
+}
+
+interface Ack {
+  readonly claim: Claim;
+  readonly jobId: string;
+  readonly startedAt: number;
+  readonly onAcked: () => void;
+}
+
+/** Tells the queue how jobs ended. Acks that come due while another ack is on its way go together in the next one. */
+export class Settler {
+  readonly #options: SettlerOptions;
+  readonly #pending = new Set<Promise<void>>();
+  #acks: Ack[] = [];
+  #acking: Promise<void> | undefined;
+
+  constructor(options: SettlerOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the queue knows. A job that was stopped is left as it is: the queue gives it back when it closes. */
+  settle(claim: Claim, jobId: string, verdict: JobVerdict, startedAt: number): Promise<void> {
+    if (verdict.kind === 'failed') {
+      const { error } = verdict;
+      if (error.code === 'RUNNER_STOPPED') return Promise.resolve();
+      if (error.code !== 'HTTP_GONE' || this.#options.onGone === 'bury')
+        return this.#track(this.#fail(claim, jobId, error));
+    }
+    return new Promise((resolve) => {
+      this.#acks.push({ claim, jobId, startedAt, onAcked: resolve });
+      this.#acking ??= this.#track(this.#sendAcks());
+    });
+  }
+
+  async #sendAcks(): Promise<void> {
+    const { queue, emit } = this.#options;
+    // Lets the other jobs of the same batch join.
+    await Promise.resolve();
+    while (this.#acks.length > 0) {
+      const batch = this.#acks;
+      this.#acks = [];
+      try {
+        await queue.ack(batch.map(({ claim }) => claim));
+        for (const { jobId, startedAt } of batch) {
+          emit('job:done', { queue: queue.name, jobId, ms: performance.now() - startedAt });
+        }
+      } catch (thrown) {
+        this.#warn(thrown);
+      }
+      for (const { onAcked } of batch) onAcked();
+    }
+    this.#acking = undefined;
+  }
+
+  async #fail(claim: Claim, jobId: string, error: RunnerError): Promise<void> {
+    const { queue, emit } = this.#options;
+    if (!error.retryable) {
+      await queue.bury(claim, { error });
+      emit('job:buried', { queue: queue.name, jobId, reason: error.reason, error });
+      return;
+    }
+    const delay = error.retryAfterMs === undefined ? {} : { minDelayMs: error.retryAfterMs };
+    const outcome = await queue.retry(claim, { error, ...delay });
+    if (outcome.kind === 'buried') emit('job:buried', { queue: queue.name, jobId, reason: error.reason, error });
+    else emit('job:retried', { queue: queue.name, jobId, attempts: outcome.attempts, delayMs: outcome.delayMs, error });
+  }
+
+  #track(work: Promise<void>): Promise<void> {
+    const tracked = work.catch((thrown: unknown) => this.#warn(thrown)).finally(() => this.#pending.delete(tracked));
+    this.#pending.add(tracked);
+    return tracked;
+  }
+
+  /** The queue keeps the element where it is; its own reconciliation, or another process, finds it there. */
+  #warn(thrown: unknown): void {
+    const { queue, emit } = this.#options;
+    const message = `A job could not be settled: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
+    emit('queue:warning', { queue: queue.name, message });
+  }
+}

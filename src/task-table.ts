@@ -1,0 +1,74 @@
+import { RunnerError } from './errors.js';
+import type { Job } from './job.js';
+import type { TaskRef, ThreadUnit } from './pool/protocol.js';
+import { BUILT_IN_TASKS } from './tasks/index.js';
+import type { Task } from './tasks/task.js';
+import type { TicketUnit } from './ticket.js';
+
+/** The tasks of one runner, and the units that its threads opened for them. */
+export class TaskTable {
+  readonly #tasks: readonly Task[];
+  readonly #byName = new Map<string, Task>();
+  readonly #units = new Map<Task, TicketUnit[]>();
+
+  /** @throws RunnerError `OPTIONS_INVALID` for an unknown name, a name that stands twice, or a task without its module. */
+  constructor(entries: readonly (string | Task)[]) {
+    this.#tasks = entries.map((entry) => (typeof entry === 'string' ? builtIn(entry) : checkOwn(entry)));
+    for (const task of this.#tasks) {
+      for (const name of [task.name, ...(task.aliases ?? [])]) {
+        if (this.#byName.has(name)) throw invalid(`tasks: the name "${name}" stands twice.`);
+        this.#byName.set(name, task);
+      }
+    }
+  }
+
+  has(name: string): boolean {
+    return this.#byName.has(name);
+  }
+
+  /** What the threads need to open the same tasks. */
+  refs(): readonly TaskRef[] {
+    return this.#tasks.map(({ name, module }) => (module === undefined ? { name } : { name, module }));
+  }
+
+  setUnits(units: readonly ThreadUnit[]): void {
+    this.#units.clear();
+    for (const unit of units) {
+      const task = this.#byName.get(unit.task);
+      if (task === undefined) continue;
+      const entries = this.#units.get(task) ?? [];
+      this.#units.set(task, entries);
+      entries.push({ task, unit });
+    }
+  }
+
+  /** The units that a job's tasks stand for, each once. */
+  unitsOf(job: Job): readonly TicketUnit[] {
+    const tasks = new Set(job.tasks.map((name) => this.#byName.get(name)));
+    return [...tasks].flatMap((task) => (task?.input === job.input.kind ? (this.#units.get(task) ?? []) : []));
+  }
+
+  /** The names in a job's tasks that this runner does not do. */
+  unknownOf(job: Job): readonly string[] {
+    return job.tasks.filter((name) => !this.#byName.has(name));
+  }
+}
+
+function builtIn(name: string): Task {
+  const task = BUILT_IN_TASKS.find((candidate) => candidate.name === name || candidate.aliases?.includes(name));
+  if (task !== undefined) return task;
+  const known = BUILT_IN_TASKS.map((candidate) => candidate.name).join(', ');
+  throw invalid(
+    `tasks: there is no built-in task "${name}". Built in: ${known}. A task of your own is given as an object.`,
+  );
+}
+
+function checkOwn(task: Task): Task {
+  if (BUILT_IN_TASKS.includes(task)) return task;
+  if (typeof task.module === 'string' && /^(file|node|data):/.test(task.module)) return task;
+  throw invalid(`tasks: the task "${task.name}" needs module: import.meta.url, so that the threads can import it.`);
+}
+
+function invalid(message: string): RunnerError {
+  return new RunnerError('OPTIONS_INVALID', message);
+}

@@ -1,0 +1,115 @@
+import { RunnerError } from '../../errors.js';
+import type { Photo, PixelNeed } from '../task.js';
+import { cmykToRgb } from './cmyk.js';
+import { explainFailure, unsupportedPicture } from './decode-errors.js';
+import { hasJpegEnd, JPEG_END } from './jpeg-end.js';
+import { decodePixels, readHeader, type PictureHeader } from './sharp.js';
+import { planShrink, uprightSize, type Shrink } from './shrink.js';
+import { sniff, type DecodableKind } from './sniff.js';
+
+export interface DecodeSettings {
+  /** `apply`: EXIF orientation is honoured. `ignore`: pixels as stored. */
+  readonly orientation: 'apply' | 'ignore';
+  /** `fast`: a JPEG decoder may shrink while decoding. `exact`: never. */
+  readonly resample: 'fast' | 'exact';
+  readonly maxPixels: number;
+  /** Rounded up to whole seconds. */
+  readonly decodeTimeoutMs: number;
+}
+
+export interface DecodeOptions {
+  readonly settings: DecodeSettings;
+  /** How much of the picture is needed. @default 'full' */
+  readonly need?: PixelNeed | 'full';
+}
+
+/** No format but PNG can state more; it keeps buffers that follow one side small. */
+const MAX_SIDE = 65_535;
+
+/**
+ * Decodes the first frame of a JPEG, PNG, WebP, GIF or AVIF to upright 8-bit RGB. The content decides what it is, and its
+ * size is checked before any pixel is decoded. A JPEG may come shrunk if `need` and the settings allow it.
+ * @throws RunnerError `FILE_EMPTY` | `IMAGE_UNSUPPORTED` | `IMAGE_TOO_LARGE` | `IMAGE_DECODE` | `IMAGE_TIMEOUT`
+ */
+export async function decodePhoto(bytes: Uint8Array, { settings, need = 'full' }: DecodeOptions): Promise<Photo> {
+  if (bytes.byteLength === 0) throw new RunnerError('FILE_EMPTY', 'Expected a picture, got 0 bytes.');
+  const { kind, name } = sniff(bytes);
+  if (kind === 'other') throw unsupportedPicture(name);
+  try {
+    const header = await readHeader(bytes);
+    checkSize(header, settings.maxPixels);
+    return await decodeKnown(bytes, kind, header, settings, need);
+  } catch (error) {
+    throw explainFailure(error, kind, settings);
+  }
+}
+
+/** The need of several consumers of one photo: the largest. */
+export function mergeNeeds(needs: readonly (PixelNeed | 'full')[]): PixelNeed | 'full' {
+  const bounded = needs.filter((need) => need !== 'full');
+  const [first, ...others] = bounded;
+  if (first === undefined || bounded.length < needs.length) return 'full';
+  return others.reduce(
+    (merged, need) => ({
+      width: Math.max(merged.width, need.width),
+      height: Math.max(merged.height, need.height),
+      mode: merged.mode === need.mode ? merged.mode : 'squash',
+    }),
+    first,
+  );
+}
+
+async function decodeKnown(
+  bytes: Uint8Array,
+  kind: DecodableKind,
+  header: PictureHeader,
+  settings: DecodeSettings,
+  need: PixelNeed | 'full',
+): Promise<Photo> {
+  const { isCmyk } = header;
+  const autoOrient = settings.orientation === 'apply';
+  const stored = { ...header, orientation: autoOrient ? validOrientation(header.orientation) : 1 };
+  // sharp can't shrink CMYK on load without converting it first.
+  const mayShrink = settings.resample === 'fast' && kind === 'jpeg' && !isCmyk && need !== 'full';
+  const shrink: Shrink | undefined = mayShrink ? planShrink(stored, need) : undefined;
+  const { data, width, height } = await decodePixels({
+    ...(kind === 'jpeg' ? completeJpeg(bytes) : { bytes, failOn: 'error' }),
+    isCmyk,
+    autoOrient,
+    maxPixels: settings.maxPixels,
+    timeoutMs: settings.decodeTimeoutMs,
+    ...(shrink === undefined ? {} : { size: shrink }),
+  });
+  const pixels = isCmyk ? cmykToRgb(data) : data;
+  const original = shrink === undefined ? { width, height } : uprightSize(stored);
+  return {
+    width,
+    height,
+    data: pixels,
+    originalWidth: original.width,
+    originalHeight: original.height,
+    ...(shrink === undefined ? {} : { region: shrink.region }),
+  };
+}
+
+function checkSize({ width, height }: PictureHeader, maxPixels: number): void {
+  if (width * height <= maxPixels && Math.max(width, height) <= MAX_SIDE) return;
+  throw new RunnerError(
+    'IMAGE_TOO_LARGE',
+    `Expected at most ${maxPixels} pixels and sides of at most ${MAX_SIDE}, got ${width} x ${height}; raise maxPixels or shrink the picture.`,
+  );
+}
+
+/** Values other than 1 to 8 mean nothing and are ignored. */
+function validOrientation(orientation: number | undefined): number {
+  return orientation !== undefined && orientation >= 1 && orientation <= 8 ? orientation : 1;
+}
+
+/**
+ * A JPEG that ends early is refused, as Pillow does, but a lost end marker alone is no harm. libvips can't tell the two
+ * apart, unless the marker is put back and every warning is taken for an error.
+ */
+function completeJpeg(bytes: Uint8Array): { bytes: Uint8Array; failOn: 'error' | 'warning' } {
+  if (hasJpegEnd(bytes)) return { bytes, failOn: 'error' };
+  return { bytes: Buffer.concat([bytes, JPEG_END]), failOn: 'warning' };
+}

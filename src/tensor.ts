@@ -1,0 +1,28 @@
+import type { Device } from './model.js';
+
+/** Tensors as plain data. `float16` travels as its bits in 16-bit integers. */
+export interface TensorData {
+  /** ONNX element type, e.g. `float32`, `float16`, `int64`. */
+  readonly type: string;
+  readonly data: Float32Array | Uint16Array | Uint8Array | Int32Array | BigInt64Array;
+  readonly dims: readonly number[];
+}
+
+/** An input or output of a graph. */
+export interface TensorInfo {
+  readonly name: string;
+  readonly type: string;
+  /** A number where the graph fixes the axis, a name where it is free. */
+  readonly shape: readonly (number | string)[];
+}
+
+/** An open graph, as far as tasks need one. `run` blocks its thread; one at a time. */
+export interface Session {
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+  /** The execution provider that was really set up. */
+  readonly device: Device;
+  /** @throws RunnerError `RUN_FAILED` */
+  run(feeds: Readonly<Record<string, TensorData>>): Promise<Record<string, TensorData>>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,96 @@
+import { RunnerError, coerceError } from './errors.js';
+import type { Delivery, Job, JobVerdict } from './job.js';
+import type { ThreadOutcome } from './pool/protocol.js';
+import type { Task, UnitInfo } from './tasks/task.js';
+
+/** One unit of work that a job waits for. */
+export interface TicketUnit {
+  readonly task: Task;
+  readonly unit: UnitInfo;
+}
+
+export interface TicketPorts {
+  /** Resolves when the receiver has it; rejects with the delivery's final error. */
+  readonly deliver: (delivery: Delivery) => Promise<void>;
+  /** Called once, when every unit has its outcome and every delivery its end. */
+  readonly onVerdict: (verdict: JobVerdict) => void;
+}
+
+/**
+ * A claimed job on its way: collects one outcome per unit, sends each result off as soon as it is known, and gives one
+ * verdict when all have ended. A failure of one unit does not hold back the callbacks of the others.
+ */
+export class Ticket {
+  readonly job: Job;
+  readonly #ports: TicketPorts;
+  readonly #waiting: Map<string, TicketUnit>;
+  readonly #errors: RunnerError[] = [];
+  #sending = 0;
+  #isClosed = false;
+
+  constructor(job: Job, units: readonly TicketUnit[], ports: TicketPorts) {
+    this.job = job;
+    this.#ports = ports;
+    this.#waiting = new Map(units.map((entry) => [keyOf(entry.unit.task, entry.unit.label), entry]));
+  }
+
+  settleUnit(task: string, label: string, outcome: ThreadOutcome): void {
+    const key = keyOf(task, label);
+    const entry = this.#waiting.get(key);
+    if (entry === undefined) return;
+    this.#waiting.delete(key);
+    if (outcome.ok) this.#sendAll(entry, outcome.value);
+    else this.#errors.push(RunnerError.fromEnvelope(outcome.error));
+    this.#closeIfDone();
+  }
+
+  /** The batch is over; units without an outcome have failed with its error. */
+  endBatch(error: RunnerError | undefined): void {
+    const missing = error ?? new RunnerError('INTERNAL', 'A batch ended without an outcome for this item.');
+    if (this.#waiting.size > 0) this.#errors.push(missing);
+    this.#waiting.clear();
+    this.#closeIfDone();
+  }
+
+  #sendAll({ task, unit }: TicketUnit, value: unknown): void {
+    let deliveries: readonly Delivery[];
+    try {
+      deliveries = task.deliver(value, this.job, unit);
+    } catch (thrown) {
+      this.#errors.push(coerceError(thrown, 'TASK_FAILED'));
+      return;
+    }
+    for (const delivery of deliveries) void this.#send(delivery);
+  }
+
+  async #send(delivery: Delivery): Promise<void> {
+    this.#sending += 1;
+    try {
+      await this.#ports.deliver(delivery);
+    } catch (thrown) {
+      this.#errors.push(coerceError(thrown));
+    }
+    this.#sending -= 1;
+    this.#closeIfDone();
+  }
+
+  #closeIfDone(): void {
+    if (this.#isClosed || this.#waiting.size > 0 || this.#sending > 0) return;
+    this.#isClosed = true;
+    const error = decisiveError(this.#errors);
+    this.#ports.onVerdict(error === undefined ? { kind: 'done' } : { kind: 'failed', error });
+  }
+}
+
+/**
+ * The error that decides on a job with several. Stopping comes first (the job goes back as it was); then what another
+ * attempt may mend, so that it gets its attempt; a permanent error decides only when it is all that is left.
+ */
+export function decisiveError(errors: readonly RunnerError[]): RunnerError | undefined {
+  const stopped = errors.find(({ code }) => code === 'RUNNER_STOPPED');
+  return stopped ?? errors.find(({ retryable }) => retryable) ?? errors[0];
+}
+
+function keyOf(task: string, label: string): string {
+  return `${task}/${label}`;
+}

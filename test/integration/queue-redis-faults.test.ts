@@ -1,0 +1,421 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+
+import { RunnerError } from '../../src/errors.js';
+import type { Claim } from '../../src/queue/queue.js';
+import { RETRY } from '../../src/queue/redis-scripts.js';
+import { redisQueue } from '../../src/queue/redis.js';
+import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.js';
+import { type LabQueue, makeLab, never, QUICK, type RedisLab, startLabServer } from '../support/redis-lab.js';
+import { startRedis } from '../support/redis-server.js';
+import { until } from '../support/until.js';
+
+let base: Awaited<ReturnType<typeof startLabServer>>;
+let proxy: FaultProxy;
+let lab: RedisLab;
+
+beforeAll(async () => {
+  base = await startLabServer();
+});
+afterAll(() => base.server.stop());
+beforeEach(async () => {
+  proxy = await startFaultProxy(base.server.port);
+  lab = makeLab(base);
+});
+afterEach(async () => {
+  await lab.client.config('SET', 'maxmemory', '0');
+  await lab.client.call('CLIENT', 'UNPAUSE');
+  await lab.tidy();
+  await proxy.stop();
+});
+
+const texts = (claims: readonly Claim[]): string[] => claims.map(({ raw }) => raw.toString());
+const throughProxy = (): { url: string } => ({ url: `redis://127.0.0.1:${proxy.port}/0` });
+const failure = { error: new RunnerError('RUN_FAILED', 'x'), minDelayMs: 600_000 };
+
+/** Claims until there is something. */
+async function claimSome({ queue }: LabQueue, max = 10): Promise<readonly Claim[]> {
+  let claims: readonly Claim[] = [];
+  await until('something can be claimed', async () => (claims = await queue.claim(max, never)).length > 0);
+  return claims;
+}
+
+/** Keeps the claim loop going, as a runner does, until a condition holds. */
+async function claimUntil(
+  { queue }: LabQueue,
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+): Promise<Claim[]> {
+  const claimed: Claim[] = [];
+  await until(what, async () => {
+    claimed.push(...(await queue.claim(5, never)));
+    return condition();
+  });
+  return claimed;
+}
+
+describe('an answer that is lost', () => {
+  it('to an acknowledgement never costs an identical element its place', async () => {
+    const one = await lab.open(throughProxy());
+    const list = await one.list();
+    await lab.push('twin', 'twin');
+    const [first, second] = await claimSome(one, 2);
+    proxy.swallowReplies(true);
+    const acked = one.queue.ack([first!]);
+    await until('the server has removed it', async () => (await lab.client.llen(list)) === 1);
+    // Nobody on our side knows; then the connection breaks.
+    proxy.swallowReplies(false);
+    proxy.reset();
+    await acked;
+    expect(await claimUntil(one, 'it is up again', () => one.count('up') > 0)).toEqual([]);
+    expect(await lab.client.lrange(list, 0, -1)).toEqual(['twin']);
+    expect(one.count('adopted') + one.count('lease:lost')).toBe(0);
+    await one.queue.ack([second!]);
+    expect(await lab.client.llen(list)).toBe(0);
+  });
+
+  it('to an acknowledgement that was not carried out is made good', async () => {
+    const one = await lab.open(throughProxy());
+    const list = await one.list();
+    await lab.push('twin', 'twin');
+    const [first] = await claimSome(one, 2);
+    proxy.setBlackHole(true);
+    const acked = one.queue.ack([first!]);
+    proxy.reset();
+    await acked;
+    expect(await lab.client.llen(list)).toBe(2);
+    proxy.setBlackHole(false);
+    await claimUntil(one, 'one twin is gone', async () => (await lab.client.llen(list)) === 1);
+    expect(one.count('adopted') + one.count('lease:lost')).toBe(0);
+  });
+
+  it('to a retry neither doubles nor loses it, with a twin in hand', async () => {
+    const one = await lab.open(throughProxy());
+    const list = await one.list();
+    await lab.push('twin', 'twin');
+    const [first] = await claimSome(one, 2);
+    // The server has to know the script: else it would only answer that it doesn't.
+    await lab.client.script('LOAD', RETRY.lua);
+    proxy.swallowReplies(true);
+    const outcome = one.queue.retry(first!, failure);
+    await until('the server has scheduled it', async () => (await lab.client.zcard(lab.keys.retry)) === 1);
+    proxy.swallowReplies(false);
+    proxy.reset();
+    await claimUntil(one, 'it is up again', () => one.count('up') > 0);
+    expect(await outcome).toMatchObject({ kind: 'scheduled', attempts: 1 });
+    expect(await lab.client.lrange(list, 0, -1)).toEqual(['twin']);
+    expect(await lab.client.zcard(lab.keys.retry)).toBe(1);
+  });
+
+  it('to a burial neither doubles nor loses it, with a twin in hand', async () => {
+    const one = await lab.open(throughProxy());
+    const list = await one.list();
+    await lab.push('twin', 'twin');
+    const [first] = await claimSome(one, 2);
+    // The burial reads counters first: let that through by pausing its answer only.
+    proxy.setLatencyMs(30);
+    const buried = one.queue.bury(first!, { error: new RunnerError('IMAGE_DECODE', 'x') });
+    await until('the server has buried it', async () => (await lab.dead()).length === 1);
+    proxy.reset();
+    proxy.setLatencyMs(0);
+    await claimUntil(one, 'it is up again', () => one.count('up') > 0);
+    await buried;
+    expect(await lab.client.lrange(list, 0, -1)).toEqual(['twin']);
+    expect(await lab.dead()).toHaveLength(1);
+  });
+
+  it('to a blocking claim is found in the own list', async () => {
+    const one = await lab.open(throughProxy());
+    const claims = one.queue.claim(1, never);
+    await until('the claim is out', async () => String(await lab.client.call('CLIENT', 'LIST')).includes('cmd=blmove'));
+    proxy.swallowReplies(true);
+    await lab.push('a');
+    await until('the server has moved it', async () => (await lab.client.llen(await one.list())) === 1);
+    proxy.swallowReplies(false);
+    proxy.reset();
+    const seen = [...(await claims)];
+    if (seen.length === 0) seen.push(...(await claimSome(one)));
+    expect(texts(seen)).toEqual(['a']);
+    expect(one.count('adopted')).toBe(1);
+  });
+
+  it('to several claims at once loses none and doubles none', async () => {
+    const one = await lab.open(throughProxy());
+    const seen: string[] = [];
+    for (let round = 0; round < 15; round += 1) {
+      await lab.push(`${round}-a`, `${round}-b`, `${round}-c`);
+      proxy.setLatencyMs(3);
+      const claims = one.queue.claim(3, never);
+      await until('the server has moved some', async () => (await lab.waiting()).length < 3);
+      proxy.reset();
+      proxy.setLatencyMs(0);
+      const claimed = [...(await claims)];
+      while (claimed.length < 3) claimed.push(...(await claimSome(one)));
+      seen.push(...texts(claimed));
+      await one.queue.ack(claimed);
+    }
+    expect(seen.sort()).toEqual(
+      Array.from({ length: 15 }, (_, r) => [`${r}-a`, `${r}-b`, `${r}-c`])
+        .flat()
+        .sort(),
+    );
+    await claimUntil(one, 'nothing is left', async () => (await lab.client.llen(await one.list())) === 0);
+  });
+});
+
+describe('a server that is away', () => {
+  it('is waited for at the start', async () => {
+    proxy.refuse(true);
+    const events: string[] = [];
+    const queue = redisQueue({ ...QUICK, name: lab.name, ...throughProxy() });
+    const opened = queue.open(({ type }) => events.push(type));
+    await until('it is reported', () => events.includes('down'));
+    proxy.refuse(false);
+    await opened;
+    expect(events).toEqual(['down', 'up']);
+    await queue.close();
+  });
+
+  it('is no longer waited for once the queue is closed', async () => {
+    proxy.refuse(true);
+    const queue = redisQueue({ ...QUICK, name: lab.name, ...throughProxy() });
+    const opened = queue.open();
+    const refused = expect(opened).rejects.toMatchObject({ code: 'QUEUE_CLOSED' });
+    await queue.close({ deadlineMs: 1000 });
+    await refused;
+  });
+
+  it('makes claims answer with nothing, and is told of once', async () => {
+    const one = await lab.open(throughProxy());
+    proxy.refuse(true);
+    proxy.reset();
+    for (let round = 0; round < 5; round += 1) expect(await one.queue.claim(1, never)).toEqual([]);
+    expect(one.count('down')).toBe(1);
+    proxy.refuse(false);
+    await claimUntil(one, 'it is up again', () => one.count('up') === 1);
+  });
+
+  it('never has its password told', async () => {
+    const events: unknown[] = [];
+    const queue = redisQueue({ ...QUICK, url: `redis://me:hunter2@127.0.0.1:${lab.server.port}/0`, name: lab.name });
+    const opened = queue.open((event) => events.push(event)).catch(() => undefined);
+    await until('it is refused', () => events.length > 0);
+    const { error } = events[0] as { error: RunnerError };
+    expect(error.message).toContain('Check the user and the password');
+    const told = [error.message, error.stack, JSON.stringify(error), String((error.cause as Error).stack)];
+    expect(told.join() + JSON.stringify(error.cause)).not.toContain('hunter2');
+    await queue.close({ deadlineMs: 600 });
+    await opened;
+  });
+
+  it('does not keep a queue from closing within its deadline', async () => {
+    const one = await lab.open(throughProxy());
+    await lab.push('a');
+    await claimSome(one);
+    proxy.setBlackHole(true);
+    const startedAt = performance.now();
+    await one.queue.close({ deadlineMs: 1000 });
+    expect(performance.now() - startedAt).toBeLessThan(1600);
+    // Nothing is lost: another consumer finds it.
+    proxy.setBlackHole(false);
+    const other = await lab.open();
+    expect(await claimSome(other)).toMatchObject([{ isSuspect: true }]);
+  });
+
+  it('fails a settlement that is still owed when the queue closes, and the job runs again', async () => {
+    const one = await lab.open(throughProxy());
+    await lab.push('a');
+    const [claim] = await claimSome(one);
+    proxy.refuse(true);
+    proxy.reset();
+    const outcome = expect(one.queue.retry(claim!, failure)).rejects.toMatchObject({ code: 'QUEUE_CLOSED' });
+    await one.queue.close({ deadlineMs: 800 });
+    await outcome;
+    expect(await lab.client.lrange(await one.list(), 0, -1)).toEqual(['a']);
+  });
+});
+
+describe('connections', () => {
+  it('that the server kills are made anew, all of them, and nothing is lost', async () => {
+    const one = await lab.open();
+    const done: string[] = [];
+    const wanted = Array.from({ length: 60 }, (_, index) => `${index}`);
+    for (const [index, text] of wanted.entries()) {
+      await lab.push(text);
+      if (index % 10 === 5) await lab.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+      const claims = await one.queue.claim(4, never);
+      done.push(...texts(claims));
+      await one.queue.ack(claims);
+    }
+    await until('all are done', async () => {
+      const claims = await one.queue.claim(4, never);
+      done.push(...texts(claims));
+      await one.queue.ack(claims);
+      return (await one.queue.depth().catch(() => undefined))?.inFlight === 0 && new Set(done).size === wanted.length;
+    });
+    // An acknowledgement whose connection was killed isn't a reason to run the job again: the counts tell.
+    expect(done.sort()).toEqual(wanted.sort());
+  });
+
+  it('on which a blocking claim gets no answer are given up in time', async () => {
+    const one = await lab.open(throughProxy());
+    const claims = one.queue.claim(1, never);
+    await until('the claim is out', async () => String(await lab.client.call('CLIENT', 'LIST')).includes('cmd=blmove'));
+    proxy.setBlackHole(true);
+    expect(await claims).toEqual([]);
+    proxy.setBlackHole(false);
+    proxy.reset();
+    await lab.push('a');
+    expect(texts(await claimSome(one))).toEqual(['a']);
+  });
+
+  it('to a server that pauses are kept', async () => {
+    const one = await lab.open();
+    await lab.push('a');
+    await lab.client.call('CLIENT', 'PAUSE', '700');
+    expect(texts(await claimSome(one))).toEqual(['a']);
+    expect(one.count('lease:lost')).toBe(0);
+  });
+});
+
+describe('a server that refuses', () => {
+  it('for want of memory delays claims, while acknowledgements and beats go on', async () => {
+    const one = await lab.open();
+    await lab.push('a', 'b', 'c');
+    const claims = await claimSome(one, 2);
+    await lab.client.config('SET', 'maxmemory', '1');
+    expect(await one.queue.claim(1, never)).toEqual([]);
+    expect(one.events).toContainEqual({
+      type: 'down',
+      error: expect.objectContaining({ code: 'QUEUE_UNAVAILABLE' }) as RunnerError,
+    });
+    await one.queue.ack([claims[0]!]);
+    expect(await lab.client.lrange(await one.list(), 0, -1)).toEqual(['b']);
+    let isRetried = false;
+    const retried = one.queue.retry(claims[1]!, failure).then((outcome) => {
+      isRetried = true;
+      return outcome;
+    });
+    const before = await lab.client.pttl(await one.heartbeat());
+    await until('a beat has come through', async () => (await lab.client.pttl(await one.heartbeat())) > before - 50);
+    expect(isRetried).toBe(false);
+    expect(await lab.client.lrange(await one.list(), 0, -1)).toEqual(['b']);
+    await lab.client.config('SET', 'maxmemory', '0');
+    const late = await claimUntil(one, 'the retry is carried out', () => isRetried);
+    expect(await retried).toMatchObject({ kind: 'scheduled', attempts: 1 });
+    expect(texts(late)).toEqual(['c']);
+    expect(one.count('up')).toBe(1);
+  });
+
+  it('because the queue is no list is told of loudly, and waited for', async () => {
+    await lab.client.set(lab.name, 'a string');
+    const one = await lab.open();
+    expect(await one.queue.claim(1, never)).toEqual([]);
+    expect(await one.queue.claim(1, never)).toEqual([]);
+    expect(one.events.filter(({ type }) => type === 'down')).toMatchObject([{ error: { code: 'QUEUE_WRONG_TYPE' } }]);
+    await lab.client.del(lab.name);
+    await lab.push('a');
+    expect(texts(await claimSome(one))).toEqual(['a']);
+    expect(one.count('up')).toBe(1);
+  });
+
+  it('because the dead letters are no list keeps the element, and goes on with others', async () => {
+    await lab.client.set(lab.keys.deadLetters, 'a string');
+    const one = await lab.open();
+    await lab.push('bad', 'good');
+    const [bad] = await claimSome(one, 1);
+    const buried = one.queue.bury(bad!, { error: new RunnerError('IMAGE_DECODE', 'x') });
+    const good = await claimSome(one);
+    expect(texts(good)).toEqual(['good']);
+    await one.queue.ack(good);
+    expect(await lab.client.lrange(await one.list(), 0, -1)).toEqual(['bad']);
+    await lab.client.del(lab.keys.deadLetters);
+    await claimUntil(one, 'it is buried', async () => (await lab.dead()).length === 1);
+    await buried;
+    expect(await lab.client.llen(await one.list())).toBe(0);
+  });
+
+  it('because it has become a replica is waited for', async () => {
+    const one = await lab.open();
+    await lab.push('a');
+    const [claim] = await claimSome(one);
+    await lab.client.replicaof('127.0.0.1', '1');
+    const acked = one.queue.ack([claim!]);
+    expect(await one.queue.claim(1, never)).toEqual([]);
+    expect(one.count('down')).toBeGreaterThan(0);
+    await lab.client.replicaof('NO', 'ONE');
+    await acked;
+    await claimUntil(
+      one,
+      'the acknowledgement is made good',
+      async () => (await lab.client.llen(await one.list())) === 0,
+    );
+    expect(one.count('lease:lost') + one.count('adopted')).toBe(0);
+  });
+
+  it('to know its scripts any more is taught them again', async () => {
+    const one = await lab.open();
+    await lab.push('a', 'b');
+    const claims = await claimSome(one, 2);
+    await one.queue.retry(claims[0]!, failure);
+    await lab.client.script('FLUSH');
+    await one.queue.retry(claims[1]!, failure);
+    expect(await lab.client.zcard(lab.keys.retry)).toBe(2);
+  });
+
+  it('to promise that it keeps what it has is warned of', async () => {
+    await lab.client.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    const one = await lab.open();
+    await lab.client.config('SET', 'maxmemory-policy', 'noeviction');
+    expect(one.events).toMatchObject([{ type: 'warning', message: expect.stringContaining('allkeys-lru') as string }]);
+  });
+});
+
+describe('a server that dies', () => {
+  it('and comes back with its log has lost nothing', async () => {
+    const server = await startRedis({ config: { appendonly: 'yes', appendfsync: 'always' } });
+    const client = server.client();
+    const own = makeLab({ server, client });
+    const one = await own.open();
+    await own.push('a', 'b', 'c');
+    const claims = await one.queue.claim(2, never);
+    await server.kill();
+    const acked = one.queue.ack([claims[0]!]);
+    await server.start();
+    await acked;
+    const late = await claimUntil(
+      one,
+      'the acknowledgement is made good',
+      async () => (await client.llen(await one.list())) <= 2,
+    );
+    expect(texts(late)).toEqual(['c']);
+    await one.queue.close();
+    expect(await own.waiting()).toEqual(['b', 'c']);
+    expect(one.count('adopted') + one.count('lease:lost')).toBe(0);
+    await server.stop();
+  });
+
+  it('and comes back older hands out again what it had forgotten of', async () => {
+    const one = await lab.open(throughProxy());
+    await lab.push('a');
+    const claims = await claimSome(one);
+    await one.queue.ack(claims);
+    // A server that went back to before the acknowledgement: the element is in the list again, and the connection is new.
+    await lab.client.lpush(await one.list(), 'a');
+    proxy.reset();
+    expect(texts(await claimSome(one))).toEqual(['a']);
+    expect(one.count('adopted')).toBe(1);
+  });
+
+  it('and forgets everything is found again by its queue', async () => {
+    const one = await lab.open();
+    await lab.push('a', 'b');
+    const claims = await claimSome(one, 1);
+    const list = await one.list();
+    await lab.client.flushall();
+    await claimUntil(one, 'the loss is noticed', () => one.count('lease:lost') === 1);
+    await one.queue.ack(claims);
+    await lab.push('new');
+    expect(texts(await claimSome(one))).toEqual(['new']);
+    expect(await lab.client.lrange(list, 0, -1)).toEqual(['new']);
+  });
+});

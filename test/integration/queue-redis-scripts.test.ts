@@ -1,0 +1,272 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+
+import { RunnerError } from '../../src/errors.js';
+import { sha1Hex } from '../../src/queue/dead-letter.js';
+import type { Claim } from '../../src/queue/queue.js';
+import {
+  BURY,
+  GIVE_BACK_SUSPECT,
+  PROMOTE,
+  REAP,
+  RETRY,
+  runScript,
+  type Script,
+} from '../../src/queue/redis-scripts.js';
+import { makeLab, never, type RedisLab, startLabServer } from '../support/redis-lab.js';
+import { until } from '../support/until.js';
+
+let base: Awaited<ReturnType<typeof startLabServer>>;
+let lab: RedisLab;
+let list: string;
+
+beforeAll(async () => {
+  base = await startLabServer();
+});
+afterAll(() => base.server.stop());
+beforeEach(() => {
+  lab = makeLab(base);
+  list = lab.keys.processing('me');
+});
+afterEach(async () => {
+  await lab.tidy();
+  await lab.client.flushall();
+});
+
+const run = async (
+  script: Script,
+  keys: readonly string[],
+  args: readonly (string | number | Buffer)[],
+): Promise<unknown> => plain(await runScript(lab.client, script, keys, args));
+const retry = (raw: string | Buffer, nonce: string, ...delays: readonly number[]): Promise<unknown> =>
+  run(RETRY, [list, lab.keys.retry, lab.keys.tries], [raw, nonce, ...delays]);
+const bury = (raw: string, ...rest: readonly string[]): Promise<unknown> =>
+  run(BURY, [list, lab.keys.deadLetters, lab.keys.tries, lab.keys.deadLetterNotes], [raw, ...rest]);
+const reap = (limit: number): Promise<unknown> => {
+  const { heartbeat, suspects, consumers, tries } = lab.keys;
+  return run(REAP, [heartbeat('me'), list, suspects, consumers, tries], ['me', limit]);
+};
+
+describe('the retry script', () => {
+  it('does nothing the second time, also with an identical twin in the list', async () => {
+    await lab.client.lpush(list, 'twin', 'twin');
+    expect(await retry('twin', 'n1', 60_000)).toEqual(['scheduled', 1, 60_000]);
+    expect(await retry('twin', 'n1', 60_000)).toEqual(['replay']);
+    expect(await lab.client.llen(list)).toBe(1);
+    expect(await lab.client.zcard(lab.keys.retry)).toBe(1);
+    expect(await lab.client.hget(lab.keys.tries, sha1Hex(Buffer.from('twin')))).toBe('1');
+  });
+
+  it('keeps two identical elements apart', async () => {
+    await lab.client.lpush(list, 'twin', 'twin');
+    await retry('twin', 'n1', 60_000, 60_000);
+    await retry('twin', 'n2', 60_000, 60_000);
+    expect(await lab.client.zcard(lab.keys.retry)).toBe(2);
+    expect(await lab.client.llen(list)).toBe(0);
+  });
+
+  it('leaves everything as it is where the attempts are spent', async () => {
+    await lab.client.lpush(list, 'a');
+    expect(await retry('a', 'n1')).toEqual(['spent', 1, 0, expect.stringMatching(/^\d{13}$/)]);
+    expect(await lab.client.keys('*')).toEqual([list]);
+  });
+
+  it('schedules by the clock of the server', async () => {
+    await lab.client.lpush(list, 'a');
+    const [seconds] = await lab.client.time();
+    await retry('a', 'n1', 60_000);
+    const [, score] = await lab.client.zrange(lab.keys.retry, 0, -1, 'WITHSCORES');
+    expect(Math.abs(Number(score) - (Number(seconds) * 1000 + 60_000))).toBeLessThan(2000);
+  });
+
+  it('finds nothing to do where the element has been taken away', async () => {
+    expect(await retry('a', 'n1', 60_000)).toEqual(['absent']);
+    expect(await lab.client.keys('*')).toEqual([]);
+  });
+});
+
+describe('the bury script', () => {
+  it('does nothing the second time, also with an identical twin in the list', async () => {
+    await lab.client.lpush(list, 'twin', 'twin');
+    expect(await bury('twin', 'entry-1', 'id-1')).toBe('buried');
+    expect(await bury('twin', 'entry-1', 'id-1')).toBe('replay');
+    expect(await lab.client.llen(list)).toBe(1);
+    expect(await lab.dead()).toEqual(['entry-1']);
+  });
+
+  it('knows bare entries again by the id of their note', async () => {
+    await lab.client.lpush(list, 'twin', 'twin');
+    expect(await bury('twin', 'twin', 'id-1', '{"note":1}')).toBe('buried');
+    expect(await bury('twin', 'twin', 'id-1', '{"note":1}')).toBe('replay');
+    expect(await bury('twin', 'twin', 'id-2', '{"note":2}')).toBe('buried');
+    expect(await lab.dead()).toEqual(['twin', 'twin']);
+    expect(await lab.client.hgetall(lab.keys.deadLetterNotes)).toEqual({ 'id-1': '{"note":1}', 'id-2': '{"note":2}' });
+  });
+
+  it('forgets the counters', async () => {
+    await lab.client.lpush(list, 'a');
+    const sha1 = sha1Hex(Buffer.from('a'));
+    await lab.client.hset(lab.keys.tries, { [sha1]: 1, [`${sha1}:k`]: 2, [`${sha1}:t`]: 3, [`${sha1}:f`]: 4 });
+    await bury('a', 'entry', 'id');
+    expect(await lab.client.exists(lab.keys.tries)).toBe(0);
+  });
+});
+
+describe('the promote script', () => {
+  it('moves what is due, bytes unchanged, and leaves the rest', async () => {
+    const raw = Buffer.from([0x7c, 0x00, 0xff, 0x7c, 0x0a]);
+    await lab.client.zadd(lab.keys.retry, 1, Buffer.concat([Buffer.from('nonce|'), raw]));
+    await lab.client.zadd(lab.keys.retry, 9e15, 'nonce|later');
+    expect(await run(PROMOTE, [lab.keys.retry, lab.name], [100])).toBe(1);
+    expect(await lab.client.lrangeBuffer(lab.name, 0, -1)).toEqual([raw]);
+    expect(await lab.client.zrange(lab.keys.retry, 0, -1)).toEqual(['nonce|later']);
+  });
+
+  it('moves no more than it is asked to', async () => {
+    for (const member of ['n|a', 'n|b', 'n|c']) await lab.client.zadd(lab.keys.retry, 1, member);
+    expect(await run(PROMOTE, [lab.keys.retry, lab.name], [2])).toBe(2);
+    expect(await lab.client.zcard(lab.keys.retry)).toBe(1);
+  });
+});
+
+describe('the reap script', () => {
+  it('leaves a consumer alone whose heart beats', async () => {
+    await lab.client.lpush(list, 'a');
+    await lab.client.set(lab.keys.heartbeat('me'), 'x');
+    expect(await reap(100)).toBe(-1);
+    expect(await lab.client.llen(list)).toBe(1);
+  });
+
+  it('moves in portions, counts kills, and strikes the consumer off when nothing is left', async () => {
+    await lab.client.lpush(list, 'a', 'b', 'a');
+    await lab.client.sadd(lab.keys.consumers, 'me');
+    expect(await reap(2)).toBe(2);
+    expect(await lab.client.scard(lab.keys.consumers)).toBe(1);
+    expect(await reap(2)).toBe(1);
+    expect(await lab.client.scard(lab.keys.consumers)).toBe(0);
+    expect(await reap(2)).toBe(0);
+    expect(await lab.client.lrange(lab.keys.suspects, 0, -1)).toEqual(['a', 'b', 'a']);
+    expect(await lab.client.hget(lab.keys.tries, `${sha1Hex(Buffer.from('a'))}:k`)).toBe('2');
+  });
+});
+
+describe('every script', () => {
+  const steps: readonly [string, () => Promise<unknown>, () => readonly string[]][] = [
+    ['retry', () => retry('a', 'n', 1000), () => [lab.keys.retry, lab.keys.tries]],
+    ['bury', () => bury('a', 'entry', 'id'), () => [lab.keys.deadLetters, lab.keys.tries]],
+    [
+      'bury bare',
+      () => bury('a', 'a', 'id', 'note'),
+      () => [lab.keys.deadLetters, lab.keys.tries, lab.keys.deadLetterNotes],
+    ],
+    ['reap', () => reap(10), () => [lab.keys.suspects, lab.keys.tries]],
+    ['give back a suspect', () => run(GIVE_BACK_SUSPECT, [list, lab.keys.suspects], ['a']), () => [lab.keys.suspects]],
+  ];
+
+  it.each(steps)('leaves the element in its list where another key has the wrong type: %s', async (_, step, others) => {
+    for (const key of others()) {
+      await lab.client.flushall();
+      await lab.client.lpush(list, 'a');
+      await lab.client.set(key, 'a string');
+      await expect(step()).rejects.toThrow(/WRONGTYPE/);
+      expect(await lab.client.lrange(list, 0, -1)).toEqual(['a']);
+      expect((await lab.client.keys('*')).sort()).toEqual([list, key].sort());
+    }
+  });
+
+  it.each(steps)('leaves the element in its list where the memory is full: %s', async (_, step) => {
+    await lab.client.lpush(list, 'a');
+    await lab.client.config('SET', 'maxmemory', '1');
+    try {
+      await expect(step()).rejects.toThrow(/OOM/);
+      expect(await lab.client.lrange(list, 0, -1)).toEqual(['a']);
+      expect(await lab.client.keys('*')).toEqual([list]);
+    } finally {
+      await lab.client.config('SET', 'maxmemory', '0');
+    }
+  });
+
+  it('keeps retries that cannot go back because the queue has the wrong type', async () => {
+    await lab.client.zadd(lab.keys.retry, 1, 'n|a');
+    await lab.client.set(lab.name, 'a string');
+    await expect(run(PROMOTE, [lab.keys.retry, lab.name], [10])).rejects.toThrow(/WRONGTYPE/);
+    expect(await lab.client.zcard(lab.keys.retry)).toBe(1);
+  });
+
+  it('is sent again as text where the server has forgotten it', async () => {
+    await lab.client.script('FLUSH');
+    await lab.client.lpush(list, 'a');
+    expect(await retry('a', 'n', 1000)).toEqual(['scheduled', 1, 1000]);
+    await lab.client.script('FLUSH');
+    await lab.client.lpush(list, 'a');
+    expect(await bury('a', 'entry', 'id')).toBe('buried');
+  });
+});
+
+describe('a user with the documented rights and no others', () => {
+  it('can do everything that a queue does', async () => {
+    const { name } = lab;
+    await lab.client.call('ACL', ...aclRule('runner', 'pw', name));
+    const connection = { host: '127.0.0.1', port: lab.server.port, username: 'runner', password: 'pw' };
+    await lab.leaveBehind('dead', 'suspect');
+    const one = await lab.open({ connection });
+    await lab.push('done', 'retried', 'buried', 'given back');
+
+    const claimed = new Map<string, Claim>();
+    await until('everything is in hand', async () => {
+      for (const claim of await one.queue.claim(10, never)) claimed.set(claim.raw.toString(), claim);
+      return claimed.size === 5;
+    });
+    expect(one.events).toContainEqual({ type: 'reaped', consumer: 'dead', count: 1 });
+    expect(claimed.get('suspect')!.isSuspect).toBe(true);
+    await one.queue.ack([claimed.get('done')!, claimed.get('suspect')!]);
+    await one.queue.bury(claimed.get('buried')!, { error: new RunnerError('JOB_INVALID', 'x') });
+    await one.queue.retry(claimed.get('retried')!, { error: new RunnerError('FILE_IO', 'x') });
+    await until('the retry is due', () => one.count('promoted') === 1);
+    expect(await one.queue.depth()).toEqual({ waiting: 1, inFlight: 1, retry: 0, suspects: 0, dead: 1 });
+    await one.queue.close();
+    expect(await lab.waiting()).toEqual(['given back', 'retried']);
+    expect(one.events.filter(({ type }) => type === 'down' || type === 'warning')).toEqual([]);
+    const log = (await lab.client.call('ACL', 'LOG')) as unknown[];
+    expect(log).toEqual([]);
+  });
+
+  it('is told what is missing where it lacks a right', async () => {
+    const rule = aclRule('poor', 'pw', lab.name).filter((part) => part !== '+blmove' && part !== '+lmove');
+    await lab.client.call('ACL', ...rule);
+    const connection = { host: '127.0.0.1', port: lab.server.port, username: 'poor', password: 'pw' };
+    const one = await lab.open({ connection });
+    await lab.push('a');
+    expect(await one.queue.claim(1, never)).toEqual([]);
+    expect(one.events[0]).toMatchObject({ type: 'down', error: { code: 'QUEUE_UNAVAILABLE' } });
+    expect(one.events[0]).toMatchObject({ error: { message: expect.stringContaining('Grant its user') as string } });
+    await lab.client.call('ACL', 'SETUSER', 'poor', '+blmove', '+lmove');
+    expect(await one.queue.claim(1, never)).toHaveLength(1);
+    expect(one.events.map(({ type }) => type)).toEqual(['down', 'up']);
+  });
+});
+
+/** The rule that the documentation gives. */
+function aclRule(user: string, password: string, queue: string): string[] {
+  const commands =
+    '+lmove +blmove +lrem +lpos +lpush +rpush +lrange +llen +set +get +exists +pexpire +pttl +unlink +incr +hincrby ' +
+    '+hset +hget +hmget +hgetall +hdel +hscan +zscore +zadd +zrem +zrangebyscore +zcard +sadd +srem +smembers +sscan ' +
+    '+evalsha +eval +script|load +time +ping +hello +auth +select +client|setname +info';
+  const keys = [`~${queue}`, `~${queue}_dlq`, `~runner:{${queue}}:*`];
+  return [
+    'SETUSER',
+    user,
+    'on',
+    `>${password}`,
+    'resetkeys',
+    ...keys,
+    'resetchannels',
+    '-@all',
+    ...commands.split(' '),
+  ];
+}
+
+/** Replies with their Buffers as text. */
+function plain(reply: unknown): unknown {
+  if (Buffer.isBuffer(reply)) return reply.toString();
+  return Array.isArray(reply) ? reply.map(plain) : reply;
+}

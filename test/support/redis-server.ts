@@ -1,0 +1,128 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { Redis } from 'ioredis';
+
+export interface RedisServerOptions {
+  /** Further lines of configuration, as arguments: `{ appendonly: 'yes' }`. */
+  readonly config?: Readonly<Record<string, string>>;
+}
+
+/** A redis-server of one's own: on a free port, with a folder of its own, without saving. */
+export interface RedisServer {
+  readonly url: string;
+  readonly port: number;
+  /** A new client; closed by `stop()`. */
+  client(): Redis;
+  /** Ends the process the hard way; what it saved stays, and `start()` reads it again on the same port. */
+  kill(): Promise<void>;
+  start(): Promise<void>;
+  /** Ends clients and process and removes the folder. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a private redis-server. For tests that need a server of their own (configuration, faults, restarts).
+ * @throws where there is no redis-server on the PATH.
+ */
+export async function startRedis({ config = {} }: RedisServerOptions = {}): Promise<RedisServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'clip-runner-redis-'));
+  const port = await freePort();
+  const url = `redis://127.0.0.1:${port}/0`;
+  const clients: Redis[] = [];
+  let child: ChildProcess | undefined;
+
+  const settings = { port: String(port), bind: '127.0.0.1', dir: folder, save: '', appendonly: 'no', ...config };
+  const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+
+  const kill = async (): Promise<void> => {
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const exit = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exit;
+  };
+  const start = async (): Promise<void> => {
+    child = spawn('redis-server', args, { stdio: 'ignore' });
+    await Promise.race([once(child, 'spawn'), once(child, 'error').then(([error]) => Promise.reject(missing(error)))]);
+    await untilAnswering(url, child);
+  };
+
+  try {
+    await start();
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+  return {
+    url,
+    port,
+    kill,
+    start,
+    client: () => {
+      const client = new Redis(url, { lazyConnect: false, maxRetriesPerRequest: null });
+      // Some tests take the server away; what fails is seen by the command.
+      client.on('error', () => undefined);
+      clients.push(client);
+      return client;
+    },
+    stop: async () => {
+      for (const client of clients) client.disconnect();
+      await kill();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/**
+ * A server that may be shared: the one of `REDIS_URL` where that is set, else a private one. Use names of one's own in it,
+ * and no command that other users of it would feel.
+ */
+export async function useRedis(): Promise<Pick<RedisServer, 'url' | 'client' | 'stop'>> {
+  const url = process.env['REDIS_URL'];
+  if (!url) return startRedis();
+  const clients: Redis[] = [];
+  return {
+    url,
+    client: () => {
+      const client = new Redis(url);
+      clients.push(client);
+      return client;
+    },
+    stop: async () => {
+      await Promise.all(clients.map((client) => client.quit()));
+    },
+  };
+}
+
+async function untilAnswering(url: string, child: ChildProcess): Promise<void> {
+  const probe = new Redis(url, { retryStrategy: () => 20, maxRetriesPerRequest: null });
+  probe.on('error', () => undefined);
+  const exit = once(child, 'exit').then(([code]) =>
+    Promise.reject(new Error(`redis-server ended with ${String(code)}`)),
+  );
+  try {
+    await Promise.race([probe.ping(), exit]);
+  } finally {
+    exit.catch(() => undefined);
+    probe.disconnect();
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+function missing(cause: unknown): Error {
+  const advice =
+    'These tests need Redis: install redis-server (6.2 or newer), or set REDIS_URL for those that can share one.';
+  return new Error(advice, { cause });
+}

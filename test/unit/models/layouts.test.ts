@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest';
+import { selectFiles, visionFileOf } from '../../../src/models/layouts.js';
+
+const SPLIT = [
+  'config.json',
+  'preprocessor_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'onnx/vision_model.onnx',
+  'onnx/vision_model_quantized.onnx',
+  'onnx/text_model.onnx',
+  'onnx/text_model_quantized.onnx',
+  'README.md',
+  'onnx/model.onnx',
+];
+const IMMICH = [
+  'config.json',
+  'visual/model.onnx',
+  'visual/preprocess_cfg.json',
+  'textual/model.onnx',
+  'textual/tokenizer.json',
+  'textual/tokenizer_config.json',
+];
+const title = 'the folder ./x';
+
+describe('selectFiles', () => {
+  it('takes both towers, the configs and the tokenizer of a split model, and nothing else', () => {
+    expect(selectFiles(new Set(SPLIT), { dtype: 'fp32', title })).toEqual({
+      vision: 'onnx/vision_model.onnx',
+      text: 'onnx/text_model.onnx',
+      preprocess: 'preprocessor_config.json',
+      tokenizerFolder: '',
+      all: [
+        'preprocessor_config.json',
+        'config.json',
+        'tokenizer.json',
+        'tokenizer_config.json',
+        'onnx/vision_model.onnx',
+        'onnx/text_model.onnx',
+      ],
+    });
+  });
+
+  it('finds the same files without the onnx folder', () => {
+    const flat = SPLIT.map((path) => path.replace('onnx/', ''));
+    expect(selectFiles(new Set(flat), { dtype: 'q8', title })).toMatchObject({
+      vision: 'vision_model_quantized.onnx',
+      text: 'text_model_quantized.onnx',
+    });
+  });
+
+  it('finds the towers of immich models', () => {
+    expect(selectFiles(new Set(IMMICH), { dtype: 'fp32', title })).toMatchObject({
+      vision: 'visual/model.onnx',
+      text: 'textual/model.onnx',
+      preprocess: 'visual/preprocess_cfg.json',
+      tokenizerFolder: 'textual',
+    });
+  });
+
+  for (const suffix of ['_int8', '_uint8']) {
+    it(`takes ${suffix} for q8 where there is no _quantized`, () => {
+      const listing = new Set(['preprocessor_config.json', `onnx/vision_model${suffix}.onnx`]);
+      expect(selectFiles(listing, { dtype: 'q8', title }).vision).toBe(`onnx/vision_model${suffix}.onnx`);
+    });
+  }
+
+  it('names the dtypes that exist when the one asked for does not', () => {
+    expect(() => selectFiles(new Set(SPLIT), { dtype: 'fp16', title })).toThrow(
+      expect.objectContaining({
+        code: 'MODEL_NOT_FOUND',
+        message:
+          'There is no onnx/vision_model_fp16.onnx (dtype fp16) in the folder ./x. The dtypes that exist are fp32, q8.',
+      }),
+    );
+  });
+
+  it('says that a graph with both towers cannot be used yet', () => {
+    for (const path of ['onnx/model.onnx', 'model_quantized.onnx']) {
+      expect(() => selectFiles(new Set(['preprocessor_config.json', path]), { dtype: 'fp32', title })).toThrow(
+        expect.objectContaining({ code: 'MODEL_INVALID', message: expect.stringContaining('both towers') as string }),
+      );
+    }
+  });
+
+  it('says which files it looked for in a folder without any', () => {
+    expect(() => selectFiles(new Set(['README.md']), { dtype: 'fp32', title })).toThrow(
+      expect.objectContaining({
+        code: 'MODEL_NOT_FOUND',
+        message: expect.stringContaining('onnx/vision_model.onnx, vision_model.onnx, visual/model.onnx') as string,
+      }),
+    );
+  });
+
+  it('needs the file that says how pictures are prepared', () => {
+    expect(() => selectFiles(new Set(['onnx/vision_model.onnx']), { dtype: 'fp32', title })).toThrow(
+      expect.objectContaining({
+        code: 'MODEL_NOT_FOUND',
+        message: expect.stringContaining('preprocessor_config.json') as string,
+      }),
+    );
+  });
+
+  describe('the text side', () => {
+    const without = (...paths: readonly string[]): ReadonlySet<string> =>
+      new Set(SPLIT.filter((path) => !paths.includes(path)));
+
+    it('is left out on wish', () => {
+      const files = selectFiles(new Set(SPLIT), { dtype: 'fp32', wantText: false, title });
+      expect(files).not.toHaveProperty('text');
+      expect(files.all).not.toContain('tokenizer.json');
+    });
+
+    it('is left out where it is not whole and nobody asked for it', () => {
+      expect(selectFiles(without('tokenizer.json'), { dtype: 'fp32', title })).not.toHaveProperty('text');
+      expect(selectFiles(without('onnx/text_model.onnx'), { dtype: 'fp32', title })).not.toHaveProperty(
+        'tokenizerFolder',
+      );
+    });
+
+    for (const missing of ['onnx/text_model.onnx', 'tokenizer.json']) {
+      it(`is refused without ${missing} where it is asked for`, () => {
+        expect(() => selectFiles(without(missing), { dtype: 'fp32', wantText: true, title })).toThrow(
+          expect.objectContaining({ code: 'MODEL_NOT_FOUND', message: expect.stringContaining(missing) as string }),
+        );
+      });
+    }
+  });
+});
+
+describe('visionFileOf', () => {
+  it('names the first choice of a dtype', () => {
+    expect(visionFileOf('split', 'q8')).toBe('onnx/vision_model_quantized.onnx');
+    expect(visionFileOf('immich', 'fp32')).toBe('visual/model.onnx');
+  });
+});
