@@ -52,7 +52,10 @@ export interface EmbedOptions {
 }
 
 /** Time kept back from the deadline of `stop()` to give jobs back and to close connections. */
-const CLOSING_RESERVE_MS = 1500;
+const CLOSING_RESERVE_MS = 2000;
+
+/** Time to stop in after a failure. */
+const FAILED_STOP_MS = 1000;
 
 /**
  * Makes a runner; nothing is opened before `start()`. Two runners in one process share nothing but code (and sharp's
@@ -205,7 +208,8 @@ class Conductor {
 
   #fail(error: RunnerError): void {
     this.events.emit('runner:failed', { error });
-    void this.stop();
+    // Nothing that is in hand can be delivered: there is no point in waiting for it.
+    void this.stop(FAILED_STOP_MS);
   }
 
   async #stop(deadline: Deadline, deadlineMs: number): Promise<void> {
@@ -238,7 +242,7 @@ class Conductor {
   async #closeAll(deadline: Deadline): Promise<void> {
     const { queues } = this.#options;
     const isOpen = this.#courier !== undefined;
-    await Promise.all(isOpen ? queues.map((queue) => queue.close({ deadlineMs: deadline.remainingMs(500) })) : []);
+    await Promise.all(isOpen ? queues.map((queue) => queue.close({ deadlineMs: deadline.remainingMs(CLOSING_RESERVE_MS) })) : []);
     await this.#courier?.close();
     // A thread inside a model can't be ended without ending the process: past the deadline it is left to itself.
     const closed = this.#engine?.close() ?? Promise.resolve();

@@ -16,34 +16,55 @@ export interface Queue {
   /** Which jobs the elements are: `photo` (default), `text`, or a type of the user's own. */
   readonly jobs: string | JobType;
 
-  /** Registers this consumer and starts its beat. Called once, before `claim()`. Waits while the server is away. */
+  /**
+   * Registers this consumer and starts its beat. Called once, before `claim()`. Waits while the server is away.
+   * @throws RunnerError `QUEUE_CLOSED` where the queue is closed meanwhile, or was opened before.
+   */
   open(listener?: QueueListener): Promise<void>;
 
   /**
    * Takes up to `max` elements, oldest first. Waits for the first one until the queue's own poll time (5 s) has passed
    * or `signal` aborts, then answers `[]`; never waits for more than the first. An outage of the server is waited out
-   * inside (and reported to the listener), never thrown.
+   * inside (and reported to the listener), never thrown. What comes in while a claim is called off waits for the next.
+   * Claims of one queue go one after the other.
+   * @throws RunnerError `QUEUE_CLOSED` before `open()` and after `close()`.
    */
   claim(max: number, signal: AbortSignal): Promise<readonly Claim[]>;
 
-  /** The job is finished. A claim that was reaped meanwhile is reported (`lease:lost`), not an error. */
+  /**
+   * The job is finished. A claim that was reaped meanwhile is reported (`lease:lost`), not an error; one that was given
+   * back or settled before is left alone. Never rejects: what the server doesn't take is kept and carried out later.
+   */
   ack(claims: readonly Claim[]): Promise<void>;
 
   /**
    * The job failed and may be tried again: counts an attempt, and puts the element in the retry set, or in the dead
-   * letters once `maxAttempts` are spent.
+   * letters once `maxAttempts` are spent. Resolves when the server has taken it, however long that takes. Where another
+   * consumer has taken the job over, it is queued there: `scheduled` without a delay.
+   * @throws RunnerError `QUEUE_CLOSED` where the queue is closed first; the job will run again.
    */
   retry(claim: Claim, failure: Failure): Promise<RetryOutcome>;
 
-  /** The job can't succeed: the element goes to the dead letters with a note beside it. */
+  /**
+   * The job can't succeed: the element goes to the dead letters with a note beside it. Resolves and rejects like
+   * `retry()`.
+   */
   bury(claim: Claim, failure: Failure): Promise<void>;
 
-  /** Puts every claim that is not settled back at the end it was taken from, in its order; counts no attempt. */
+  /**
+   * Puts every claim that is not settled back at the end it was taken from, in its order; counts no attempt. Ends a claim
+   * that is waiting. Answers how many elements it was.
+   * @throws RunnerError `QUEUE_UNAVAILABLE` where the server doesn't take them; they are still held then.
+   */
   giveBack(): Promise<number>;
 
+  /** @throws RunnerError `QUEUE_UNAVAILABLE`, `QUEUE_WRONG_TYPE` */
   depth(): Promise<QueueDepth>;
 
-  /** Unregisters and disconnects. Idempotent. Claims still held are given back first. */
+  /**
+   * Gives back what is still held, unregisters and disconnects. Idempotent; never rejects. After the deadline (8 s by
+   * default) it leaves what a dead server doesn't take to the other consumers.
+   */
   close(options?: { readonly deadlineMs?: number }): Promise<void>;
 }
 
@@ -68,6 +89,7 @@ export type RetryOutcome =
 
 export interface QueueDepth {
   readonly waiting: number;
+  /** Held by this and all other consumers. */
   readonly inFlight: number;
   readonly retry: number;
   readonly suspects: number;
@@ -78,6 +100,7 @@ export interface QueueDepth {
 export type QueueListener = (event: QueueEvent) => void;
 
 export type QueueEvent =
+  /** Something keeps the queue from working; it goes on trying. Repeated only for trouble of another kind. */
   | { readonly type: 'down'; readonly error: RunnerError }
   | { readonly type: 'up' }
   | { readonly type: 'adopted'; readonly count: number }

@@ -18,9 +18,9 @@ export interface RedisKeys {
   readonly reapGate: string;
   readonly sweepGate: string;
   /** What a consumer holds: list, newest at the left. */
-  processing(consumer: string): string;
+  readonly processing: (consumer: string) => string;
   /** A consumer's sign of life: string with a time to live. */
-  heartbeat(consumer: string): string;
+  readonly heartbeat: (consumer: string) => string;
 }
 
 /**

@@ -184,7 +184,12 @@ export class RedisLink {
 
   #create(): Redis {
     const { connection, commandTimeoutMs } = this.#options;
-    const options: RedisOptions = { ...connection, ...FIXED_OPTIONS, commandTimeout: commandTimeoutMs };
+    const options: RedisOptions = {
+      connectionName: 'clip-runner',
+      ...connection,
+      ...FIXED_OPTIONS,
+      commandTimeout: commandTimeoutMs,
+    };
     // The two types of the client differ in replies of RESP3 only, which is not spoken here.
     return new Redis(options as RedisOptions & { replyMapping?: 'legacy' });
   }

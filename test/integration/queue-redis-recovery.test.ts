@@ -291,6 +291,23 @@ describe('closing', () => {
   });
 });
 
+describe('a closed queue', () => {
+  it('holds neither sockets nor timers', async () => {
+    const resources = (): string => process.getActiveResourcesInfo().filter(isHandle).sort().join();
+    await until('earlier tests have let go', () => !process.getActiveResourcesInfo().includes('Timeout'));
+    const before = resources();
+    const one = await lab.open();
+    await lab.push('a', 'b');
+    const claims = await one.queue.claim(2, never);
+    await one.queue.ack([claims[0]!]);
+    const waiting = one.queue.claim(1, never);
+    expect(resources()).not.toBe(before);
+    await one.queue.close();
+    await waiting;
+    expect(resources()).toBe(before);
+  });
+});
+
 describe('failure counters', () => {
   it('that nothing has touched for three days are removed, others stay', async () => {
     const [seconds] = await lab.client.time();
@@ -314,6 +331,10 @@ describe('failure counters', () => {
     }
   });
 });
+
+function isHandle(resource: string): boolean {
+  return resource.startsWith('TCP') || resource === 'Timeout';
+}
 
 async function listOf(claims: readonly Claim[]): Promise<string> {
   for (const consumer of await lab.client.smembers(lab.keys.consumers)) {

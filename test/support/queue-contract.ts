@@ -263,8 +263,8 @@ export function describeQueueContract(makeHarness: () => Promise<QueueHarness>):
     ])('says what was expected of "%s" and what came', async (option, value) => {
       await open();
       const create = (): unknown => harness.create({ [option]: value });
-      expect(create).toThrowError(expect.objectContaining({ code: 'OPTIONS_INVALID' }) as Error);
-      expect(create).toThrowError(new RegExp(`"${option}" must be .+, but got `));
+      expect(create).toThrow(expect.objectContaining({ code: 'OPTIONS_INVALID' }) as Error);
+      expect(create).toThrow(new RegExp(`"${option}" must be .+, but got `));
     });
   });
 }

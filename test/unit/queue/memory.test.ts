@@ -13,7 +13,10 @@ describe('memoryQueue', () => {
   const makeHarness = () =>
     Promise.resolve({
       create: (options: object) => (queue = memoryQueue(options)),
-      push: (...elements: readonly Buffer[]) => Promise.resolve(queue.push(...elements)),
+      push: (...elements: readonly Buffer[]) => {
+        queue.push(...elements);
+        return Promise.resolve();
+      },
       waiting: () => Promise.resolve(queue.waiting()),
       dead: () => Promise.resolve(queue.dead().map(({ entry }) => entry)),
       dispose: () => Promise.resolve(),

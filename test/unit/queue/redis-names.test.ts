@@ -20,8 +20,8 @@ describe('redisKeys', () => {
   });
 
   it.each(['a}b', '{}x', 'a}{b'])('refuses %s, whose keys would part', (name) => {
-    expect(() => redisKeys(name, 'dlq')).toThrowError(RunnerError);
-    expect(() => redisKeys(name, 'dlq')).toThrowError(/"name" must be/);
+    expect(() => redisKeys(name, 'dlq')).toThrow(RunnerError);
+    expect(() => redisKeys(name, 'dlq')).toThrow(/"name" must be/);
   });
 });
 

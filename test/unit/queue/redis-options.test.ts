@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 import { describe, expect, it } from 'vitest';
 
 import { type RunnerError } from '../../../src/errors.js';
@@ -87,7 +89,7 @@ describe('queueError', () => {
   it('passes no arguments of commands on', () => {
     const error = queueError(refusal("ERR unknown command 'LREM', with args beginning with: 'secret'"), 'host:1/0');
     const cause = error.cause as Error;
-    expect(JSON.stringify([error.message, cause.message, { ...cause }])).not.toContain('secret');
+    expect(inspect([error, cause], { showHidden: true, depth: 9 })).not.toContain('secret');
   });
 });
 

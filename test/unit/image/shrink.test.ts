@@ -1,0 +1,109 @@
+import fc from 'fast-check';
+import sharp from 'sharp';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { decodePhoto, mergeNeeds } from '../../../src/tasks/image/decode.js';
+import { pixelNeedOf, toTensor } from '../../../src/tasks/image/preprocess.js';
+import { configureSharp } from '../../../src/tasks/image/sharp.js';
+import { planShrink } from '../../../src/tasks/image/shrink.js';
+import type { PixelNeed } from '../../../src/tasks/task.js';
+import { cosine, EXACT, FAST, FIXTURES, grainyJpeg, openVision, PREPROCESS } from '../../support/pictures.js';
+
+const NEED = pixelNeedOf(PREPROCESS['clip-tiny']);
+
+describe('planShrink', () => {
+  it.each([
+    [4000, 3000, 746, 560, 4],
+    [4032, 3024, 746, 560, 4],
+    [6000, 4000, 840, 560, 4],
+    [8000, 6000, 746, 560, 8],
+    [2400, 1800, 746, 560, 2],
+  ])('takes %i x %i to %i x %i, for which the decoder shrinks by %i', (width, height, toWidth, toHeight) => {
+    expect(planShrink({ width, height, orientation: 1 }, NEED)).toMatchObject({ width: toWidth, height: toHeight });
+  });
+
+  it('decodes in full where the decoder could not shrink by 2', () => {
+    expect(planShrink({ width: 1679, height: 1679, orientation: 1 }, NEED)).toBeUndefined();
+    expect(planShrink({ width: 1680, height: 1680, orientation: 1 }, NEED)).toBeDefined();
+    expect(planShrink({ width: 65_000, height: 300, orientation: 1 }, NEED)).toBeUndefined();
+  });
+
+  it('keeps at least twice of what is needed, and shows a region inside the original, for any size', () => {
+    const anySize = fc.record({
+      width: fc.integer({ min: 1, max: 65_535 }),
+      height: fc.integer({ min: 1, max: 65_535 }),
+      orientation: fc.integer({ min: 1, max: 8 }),
+      side: fc.constantFrom(32, 224, 384),
+    });
+    fc.assert(
+      fc.property(anySize, ({ side, ...stored }) => {
+        const shrink = planShrink(stored, { width: side, height: side, mode: 'squash' });
+        if (shrink === undefined) return;
+        const upright = stored.orientation >= 5 ? { width: stored.height, height: stored.width } : stored;
+        expect(Math.min(shrink.width, shrink.height)).toBeGreaterThanOrEqual(side * 2);
+        expect(shrink.region.left + shrink.region.width).toBeLessThanOrEqual(upright.width);
+        expect(shrink.region.top + shrink.region.height).toBeLessThanOrEqual(upright.height);
+        expect(shrink.region.width).toBeGreaterThan(upright.width - 8);
+        expect(shrink.region.height).toBeGreaterThan(upright.height - 8);
+      }),
+      { seed: 20_260, numRuns: 1000 },
+    );
+  });
+});
+
+describe('mergeNeeds', () => {
+  const squash: PixelNeed = { width: 384, height: 224, mode: 'squash' };
+
+  it('is the largest need on each side', () => {
+    expect(mergeNeeds([NEED, squash])).toEqual({ width: 384, height: 224, mode: 'squash' });
+    expect(mergeNeeds([NEED])).toEqual(NEED);
+  });
+
+  it('is everything as soon as one consumer needs that, or none is named', () => {
+    expect(mergeNeeds([NEED, 'full', squash])).toBe('full');
+    expect(mergeNeeds([])).toBe('full');
+  });
+});
+
+describe('a JPEG that was shrunk while decoding', () => {
+  let embed: Awaited<ReturnType<typeof openVision>>;
+  beforeAll(async () => {
+    configureSharp({ blockDecoders: true });
+    embed = await openVision(`${FIXTURES}models/clip-tiny`);
+  });
+
+  // Odd sizes: the decoder then drops up to 7 columns and rows, and a plan that forgets them shows at once.
+  it.each([
+    ['gravel.webp', 2999, 2251, 1],
+    ['gravel.webp', 2999, 2251, 2],
+    ['gravel.webp', 2999, 2251, 3],
+    ['gravel.webp', 2999, 2251, 4],
+    ['gravel.webp', 2999, 2251, 5],
+    ['gravel.webp', 2999, 2251, 6],
+    ['gravel.webp', 2999, 2251, 7],
+    ['gravel.webp', 2999, 2251, 8],
+    ['brick.jpg', 3005, 4007, 1],
+    ['chelsea.jpg', 4032, 3024, 6],
+    ['hubble.jpg', 5063, 5057, 7],
+  ])('embeds like the full one: %s at %i x %i, orientation %i', async (name, width, height, orientation) => {
+    const jpeg = await grainyJpeg(name, width, height, orientation);
+    const exact = await decodePhoto(jpeg, { settings: EXACT, need: NEED });
+    const fast = await decodePhoto(jpeg, { settings: FAST, need: NEED });
+    expect(fast.width).toBeLessThan(exact.width / 3);
+    expect([fast.originalWidth, fast.originalHeight]).toEqual([exact.width, exact.height]);
+    const [one, other] = [toTensor(fast, PREPROCESS['clip-tiny']), toTensor(exact, PREPROCESS['clip-tiny'])];
+    expect(cosine(await embed(one), await embed(other))).toBeGreaterThan(0.9995);
+  });
+
+  it('comes in full where somebody needs it in full, and where the settings say so', async () => {
+    const jpeg = await grainyJpeg('chelsea.jpg', 2000, 1800);
+    expect(await decodePhoto(jpeg, { settings: FAST })).toMatchObject({ width: 2000, height: 1800 });
+    expect(await decodePhoto(jpeg, { settings: FAST, need: 'full' })).toMatchObject({ width: 2000 });
+    expect(await decodePhoto(jpeg, { settings: EXACT, need: NEED })).toMatchObject({ width: 2000 });
+    expect(await decodePhoto(jpeg, { settings: FAST, need: NEED })).toMatchObject({ width: 622, originalWidth: 2000 });
+  });
+
+  it('is only ever a JPEG: a large PNG comes in full', async () => {
+    const png = await sharp(await grainyJpeg('chelsea.jpg', 2000, 1800)).png({ compressionLevel: 1 }).toBuffer();
+    expect(await decodePhoto(png, { settings: FAST, need: NEED })).toMatchObject({ width: 2000, height: 1800 });
+  });
+});
