@@ -19,6 +19,8 @@ const WATCHDOG_MS = 2000;
 const HANG_UP_MS = 1000;
 /** Redis before 7 takes a timeout that rounds to zero for "wait for ever". */
 const MIN_BLOCK_MS = 10;
+/** While a suspect is in hand the next one waits for it, so a claim that finds nothing else must not block for long. */
+const SUSPECT_POLL_MS = 50;
 const MAX_TAKE = 256;
 const BACKOFF = { backoffBaseMs: 100, backoffMaxMs: 5000 };
 
@@ -116,15 +118,19 @@ export class RedisClaimer {
 
   /** At most one suspect at a time. */
   async #takeSuspect(): Promise<void> {
-    const { book, processing, keys } = this.#options;
-    const hasOne = book.in('out', 'settling', 'owed').some(({ origin }) => origin === 'suspects');
-    if (!hasOne) await processing.take(keys.suspects, 1, 'suspects');
+    const { processing, keys } = this.#options;
+    if (!this.#hasSuspect()) await processing.take(keys.suspects, 1, 'suspects');
+  }
+
+  #hasSuspect(): boolean {
+    return this.#options.book.in('out', 'settling', 'owed').some(({ origin }) => origin === 'suspects');
   }
 
   /** Waits on the server until an element comes into the list, into the inbox. */
   async #block(client: Redis, untilMs: number, signal: AbortSignal): Promise<void> {
     const { keys, list, book, processing, clock, where } = this.#options;
-    const timeoutMs = Math.max(MIN_BLOCK_MS, Math.round(untilMs - clock.now()));
+    const leftMs = Math.max(MIN_BLOCK_MS, Math.round(untilMs - clock.now()));
+    const timeoutMs = this.#hasSuspect() ? Math.min(leftMs, SUSPECT_POLL_MS) : leftMs;
     await processing.whileBlocked(async () => {
       if (signal.aborted) return;
       const reply = client.blmoveBuffer(keys.queue, list, 'RIGHT', 'LEFT', timeoutMs / 1000);

@@ -34,6 +34,20 @@ const texts = (claims: readonly Claim[]): string[] => claims.map(({ raw }) => ra
 const throughProxy = (): { url: string } => ({ url: `redis://127.0.0.1:${proxy.port}/0` });
 const failure = { error: new RunnerError('RUN_FAILED', 'x'), minDelayMs: 600_000 };
 
+/** Nothing is noticed by a beat: what is found is found by the claims themselves. */
+const SLOW_BEATS = { heartbeatTtlMs: 300_000, beatMs: 100_000 };
+
+/** Waits until a claim waits on the server; answers the ids of such connections. */
+async function untilBlocked(): Promise<readonly string[]> {
+  let ids: string[] = [];
+  await until('a claim waits on the server', async () => {
+    const clients = String(await lab.client.call('CLIENT', 'LIST')).split('\n');
+    ids = clients.filter((line) => / flags=\S*b/.test(line)).map((line) => /id=(\d+)/.exec(line)![1]!);
+    return ids.length > 0;
+  });
+  return ids;
+}
+
 /** Claims until there is something. */
 async function claimSome({ queue }: LabQueue, max = 10): Promise<readonly Claim[]> {
   let claims: readonly Claim[] = [];
@@ -128,7 +142,7 @@ describe('an answer that is lost', () => {
   it('to a blocking claim is found in the own list', async () => {
     const one = await lab.open(throughProxy());
     const claims = one.queue.claim(1, never);
-    await until('the claim is out', async () => String(await lab.client.call('CLIENT', 'LIST')).includes('cmd=blmove'));
+    await untilBlocked();
     proxy.swallowReplies(true);
     await lab.push('a');
     await until('the server has moved it', async () => (await lab.client.llen(await one.list())) === 1);
@@ -138,6 +152,35 @@ describe('an answer that is lost', () => {
     if (seen.length === 0) seen.push(...(await claimSome(one)));
     expect(texts(seen)).toEqual(['a']);
     expect(one.count('adopted')).toBe(1);
+  });
+
+  it('to a blocking claim alone is made up for before anything else is claimed', async () => {
+    const one = await lab.open({ ...throughProxy(), ...SLOW_BEATS });
+    const claims = one.queue.claim(1, never);
+    const [id] = await untilBlocked();
+    proxy.swallowReplies(true);
+    await lab.push('a');
+    await until('the server has moved it', async () => (await lab.client.llen(await one.list())) === 1);
+    proxy.swallowReplies(false);
+    await lab.client.call('CLIENT', 'KILL', 'ID', id!);
+    await lab.push('b');
+    const seen = [...(await claims)];
+    while (seen.length < 2) seen.push(...(await claimSome(one)));
+    expect(texts(seen)).toEqual(['a', 'b']);
+  });
+
+  it('to a claim that is called off is found by the next one', async () => {
+    const one = await lab.open({ ...throughProxy(), ...SLOW_BEATS });
+    const controller = new AbortController();
+    const claims = one.queue.claim(1, controller.signal);
+    await untilBlocked();
+    proxy.swallowReplies(true);
+    await lab.push('a');
+    await until('the server has moved it', async () => (await lab.client.llen(await one.list())) === 1);
+    controller.abort();
+    expect(await claims).toEqual([]);
+    proxy.swallowReplies(false);
+    expect(texts(await one.queue.claim(1, never))).toEqual(['a']);
   });
 
   it('to several claims at once loses none and doubles none', async () => {
@@ -235,6 +278,51 @@ describe('a server that is away', () => {
   });
 });
 
+describe('an answer that is late', () => {
+  it('does not make a ghost of what it brings', async () => {
+    const one = await lab.open({ ...throughProxy(), beatMs: 10 });
+    proxy.setLatencyMs(40, 'blmove');
+    for (let round = 0; round < 8; round += 1) {
+      const claims = one.queue.claim(1, never);
+      await untilBlocked();
+      await lab.push(`${round}`);
+      const claimed = await claims;
+      expect(texts(claimed)).toEqual([`${round}`]);
+      await one.queue.ack(claimed);
+    }
+    expect(one.count('adopted') + one.count('lease:lost')).toBe(0);
+  });
+
+  it('to a goodbye is waited for: nothing can be claimed after closing', async () => {
+    const one = await lab.open(throughProxy());
+    const claims = one.queue.claim(1, never);
+    await untilBlocked();
+    proxy.setGoodbyeMs(100);
+    await one.queue.close();
+    await claims;
+    await lab.push('a');
+    expect(await lab.waiting()).toEqual(['a']);
+    expect(await lab.client.keys(`runner:{${lab.name}}:*`)).toEqual([]);
+  });
+
+  it('to a goodbye that never comes leaves the registration for the others to look after', async () => {
+    const one = await lab.open({ ...throughProxy(), claimTimeoutMs: 5000, heartbeatTtlMs: 30_000 });
+    const heartbeat = await one.heartbeat();
+    const claims = one.queue.claim(1, never);
+    await untilBlocked();
+    proxy.setGoodbyeMs(4000);
+    await one.queue.close();
+    await claims;
+    // The server still takes the claim for waiting.
+    await lab.push('stray');
+    expect(await lab.waiting()).toEqual([]);
+    // As when its time has run out.
+    expect(await lab.client.del(heartbeat)).toBe(1);
+    const other = await lab.open();
+    expect(texts(await claimSome(other))).toEqual(['stray']);
+  });
+});
+
 describe('connections', () => {
   it('that the server kills are made anew, all of them, and nothing is lost', async () => {
     const one = await lab.open();
@@ -260,7 +348,7 @@ describe('connections', () => {
   it('on which a blocking claim gets no answer are given up in time', async () => {
     const one = await lab.open(throughProxy());
     const claims = one.queue.claim(1, never);
-    await until('the claim is out', async () => String(await lab.client.call('CLIENT', 'LIST')).includes('cmd=blmove'));
+    await untilBlocked();
     proxy.setBlackHole(true);
     expect(await claims).toEqual([]);
     proxy.setBlackHole(false);
@@ -296,8 +384,12 @@ describe('a server that refuses', () => {
       isRetried = true;
       return outcome;
     });
-    const before = await lab.client.pttl(await one.heartbeat());
-    await until('a beat has come through', async () => (await lab.client.pttl(await one.heartbeat())) > before - 50);
+    let leftMs = Infinity;
+    await until('a beat has come through', async () => {
+      const beforeMs = leftMs;
+      leftMs = await lab.client.pttl(await one.heartbeat());
+      return leftMs > beforeMs;
+    });
     expect(isRetried).toBe(false);
     expect(await lab.client.lrange(await one.list(), 0, -1)).toEqual(['b']);
     await lab.client.config('SET', 'maxmemory', '0');
@@ -394,7 +486,7 @@ describe('a server that dies', () => {
   });
 
   it('and comes back older hands out again what it had forgotten of', async () => {
-    const one = await lab.open(throughProxy());
+    const one = await lab.open({ ...throughProxy(), ...SLOW_BEATS });
     await lab.push('a');
     const claims = await claimSome(one);
     await one.queue.ack(claims);

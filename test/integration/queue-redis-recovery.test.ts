@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
@@ -189,7 +189,8 @@ describe('an element that nobody knows of', () => {
     const first = await one.queue.claim(1, never);
     await lab.client.lpush(await one.list(), 'twin');
     let second: readonly Claim[] = [];
-    await until('the twin is handed out', async () => (second = await one.queue.claim(1, never)).length > 0);
+    const claimSecond = async (): Promise<boolean> => (second = await one.queue.claim(1, never)).length > 0;
+    await until('the twin is handed out', claimSecond, 3000);
     await one.queue.ack(first);
     expect(await lab.client.llen(await one.list())).toBe(1);
     await one.queue.ack(second);
@@ -210,15 +211,12 @@ describe('an element that nobody knows of', () => {
   it('never remains of a claim that is called off at the very moment it succeeds', async () => {
     const one = await lab.open({ claimTimeoutMs: 500 });
     const list = await one.list();
-    for (let round = 0; round < 150; round += 1) {
+    for (let round = 0; round < 200; round += 1) {
       const controller = new AbortController();
       const claims = one.queue.claim(1, controller.signal);
-      const pushed = lab.push(`${round}`);
-      if (round % 3 === 0) await Promise.resolve();
-      else await sleep(round % 3 === 1 ? 0 : Math.random() * 2);
-      controller.abort();
+      const pushed = await atTheSameMoment(round, () => controller.abort());
       const early = await claims;
-      await pushed;
+      await pushed.push;
       // Called off or not: the element is in one hand or still waiting, and the next claim gets it.
       const late = early.length > 0 ? [] : await one.queue.claim(1, never);
       expect(texts([...early, ...late])).toEqual([`${round}`]);
@@ -228,13 +226,14 @@ describe('an element that nobody knows of', () => {
   });
 
   it('never remains of a claim that is interrupted by closing', async () => {
-    for (let round = 0; round < 40; round += 1) {
+    for (let round = 0; round < 60; round += 1) {
       const one = await lab.open();
       const claims = one.queue.claim(1, never);
-      const pushed = lab.push(`${round}`);
-      if (round % 2 === 0) await sleep(Math.random() * 3);
-      const closed = one.queue.close();
-      await Promise.all([claims, pushed, closed]);
+      let closed: Promise<void> | undefined;
+      const pushed = await atTheSameMoment(round, () => {
+        closed = one.queue.close();
+      });
+      await Promise.all([claims, pushed.push, closed]);
       expect(await lab.waiting()).toEqual([`${round}`]);
       expect(await lab.client.keys(`runner:{${lab.name}}:*`)).toEqual([]);
       await lab.client.del(lab.name);
@@ -331,6 +330,18 @@ describe('failure counters', () => {
     }
   });
 });
+
+/** Pushes the round's number and does something else, in changing order and distance, once a claim is more or less on its way. */
+async function atTheSameMoment(round: number, action: () => void): Promise<{ readonly push: Promise<void> }> {
+  for (let turn = 0; turn < (round % 9) * 4; turn += 1) await nextTurn();
+  const isPushFirst = round % 2 === 0;
+  let push: Promise<void> | undefined;
+  if (isPushFirst) push = lab.push(`${round}`);
+  for (let turn = 0; turn < round % 5; turn += 1) await nextTurn();
+  action();
+  // In an object, so that awaiting this function doesn't await the push.
+  return { push: push ?? lab.push(`${round}`) };
+}
 
 function isHandle(resource: string): boolean {
   return resource.startsWith('TCP') || resource === 'Timeout';

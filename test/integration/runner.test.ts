@@ -15,7 +15,7 @@ import {
 import moody from '../fixtures/tasks/moody.js';
 import { CLIP, cosine, goldenEmbedding, IMAGES, photoJob, SIGLIP } from '../support/fixtures.js';
 
-const task = moody as unknown as Task;
+const task: Task = moody;
 const running: Runner[] = [];
 
 afterEach(async () => {

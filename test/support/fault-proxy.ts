@@ -4,8 +4,10 @@ import { type Socket, connect, createServer } from 'node:net';
 /** A TCP proxy that does to connections what networks do. */
 export interface FaultProxy {
   readonly port: number;
-  /** Holds every answer of the server back for so long. */
-  setLatencyMs(ms: number): void;
+  /** Holds every answer of the server back for so long; only on connections that have sent this text, where given. */
+  setLatencyMs(ms: number, onlyAfter?: string): void;
+  /** Holds back for so long that a side has hung up. */
+  setGoodbyeMs(ms: number): void;
   /** The server still hears us; its answers vanish. */
   swallowReplies(isOn: boolean): void;
   /** Neither side hears the other; the connections stay open. */
@@ -14,8 +16,6 @@ export interface FaultProxy {
   refuse(isOn: boolean): void;
   /** Cuts every connection with a reset. */
   reset(): void;
-  /** Bytes that have come from the server and were swallowed. */
-  readonly swallowedBytes: number;
   stop(): Promise<void>;
 }
 
@@ -23,10 +23,11 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
   const sockets = new Set<Socket>();
   const timers = new Set<NodeJS.Timeout>();
   let latencyMs = 0;
+  let latencyText = '';
+  let goodbyeMs = 0;
   let isSwallowing = false;
   let isBlackHole = false;
   let isRefusing = false;
-  let swallowedBytes = 0;
 
   const server = createServer({ allowHalfOpen: true }, (near) => {
     if (isRefusing) {
@@ -34,35 +35,42 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
       return;
     }
     const far = connect({ port: targetPort, host: '127.0.0.1', allowHalfOpen: true });
+    const sent = new Set<string>();
+    const later = (ms: number, action: () => void): void => {
+      if (ms === 0) {
+        action();
+        return;
+      }
+      const timer = setTimeout(() => {
+        timers.delete(timer);
+        action();
+      }, ms);
+      timers.add(timer);
+    };
     for (const [socket, other] of [
       [near, far],
       [far, near],
     ] as const) {
       sockets.add(socket);
       socket.setNoDelay(true);
-      socket.on('error', () => other.destroy());
+      socket.on('error', () => undefined);
       socket.on('close', () => {
         sockets.delete(socket);
-        other.destroy();
+        later(goodbyeMs, () => other.destroy());
       });
     }
     near.on('data', (bytes) => {
+      if (latencyText && bytes.includes(latencyText)) sent.add(latencyText);
       if (!isBlackHole) far.write(bytes);
     });
-    near.on('end', () => far.end());
-    far.on('end', () => near.end());
+    near.on('end', () => later(goodbyeMs, () => far.end()));
+    far.on('end', () => later(goodbyeMs, () => near.end()));
     far.on('data', (bytes) => {
-      if (isBlackHole || isSwallowing) {
-        swallowedBytes += bytes.length;
-      } else if (latencyMs === 0) {
-        near.write(bytes);
-      } else {
-        const timer = setTimeout(() => {
-          timers.delete(timer);
-          if (near.writable) near.write(bytes);
-        }, latencyMs);
-        timers.add(timer);
-      }
+      if (isBlackHole || isSwallowing) return;
+      const isSlow = latencyText === '' || sent.has(latencyText);
+      later(isSlow ? latencyMs : 0, () => {
+        if (near.writable) near.write(bytes);
+      });
     });
   });
   server.listen(0, '127.0.0.1');
@@ -74,14 +82,23 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
   };
   return {
     port,
-    setLatencyMs: (ms) => (latencyMs = ms),
-    swallowReplies: (isOn) => (isSwallowing = isOn),
-    setBlackHole: (isOn) => (isBlackHole = isOn),
-    refuse: (isOn) => (isRefusing = isOn),
-    reset,
-    get swallowedBytes() {
-      return swallowedBytes;
+    setLatencyMs: (ms, onlyAfter = '') => {
+      latencyMs = ms;
+      latencyText = onlyAfter;
     },
+    setGoodbyeMs: (ms) => {
+      goodbyeMs = ms;
+    },
+    swallowReplies: (isOn) => {
+      isSwallowing = isOn;
+    },
+    setBlackHole: (isOn) => {
+      isBlackHole = isOn;
+    },
+    refuse: (isOn) => {
+      isRefusing = isOn;
+    },
+    reset,
     stop: async () => {
       for (const timer of timers) clearTimeout(timer);
       reset();

@@ -74,7 +74,10 @@ export interface GoldenImage {
 
 interface GoldenImages {
   readonly models: Readonly<
-    Record<string, { readonly sampleIndices: readonly number[]; readonly images: Readonly<Record<string, GoldenImage>> }>
+    Record<
+      string,
+      { readonly sampleIndices: readonly number[]; readonly images: Readonly<Record<string, GoldenImage>> }
+    >
   >;
 }
 

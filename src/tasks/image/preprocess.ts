@@ -12,14 +12,10 @@ export function toTensor(photo: Photo, preprocess: ImagePreprocess): Float32Arra
   const frame = frameOf(photo.originalWidth, photo.originalHeight, preprocess);
   const pixels = resample(photo, { ...frame, box: boxOf(photo), interpolation: preprocess.interpolation });
   const tables = normalisationTables(preprocess);
-  const plane = crop.width * crop.height;
-  const tensor = new Float32Array(3 * plane);
-  tables.forEach((table, channel) => {
-    const values = tensor.subarray(channel * plane, (channel + 1) * plane);
-    // Where the crop is larger than the picture the reference pads with black pixels, not with zeros in the tensor.
-    if (frame.columns * frame.rows < plane) values.fill(table[0] ?? 0);
-    fillPlane(values, crop.width, pixels, channel, frame, table);
-  });
+  const tensor = new Float32Array(3 * crop.width * crop.height);
+  // Where the crop is larger than the picture the reference pads with black pixels, not with zeros in the tensor.
+  if (frame.columns < crop.width || frame.rows < crop.height) fillBlack(tensor, tables);
+  writePlanes(tensor, crop, pixels, frame, tables);
   return tensor;
 }
 
@@ -42,18 +38,30 @@ function boxOf(photo: Photo): { left: number; top: number; width: number; height
   };
 }
 
-function fillPlane(
-  values: Float32Array,
-  width: number,
+type Tables = readonly [Float32Array, Float32Array, Float32Array];
+
+function fillBlack(tensor: Float32Array, tables: Tables): void {
+  const plane = tensor.length / 3;
+  tables.forEach((table, channel) => tensor.fill(table[0] as number, channel * plane, (channel + 1) * plane));
+}
+
+/** Runs over 150,000 values per photo and model, hence the plain loop; all indices lie inside by construction. */
+function writePlanes(
+  tensor: Float32Array,
+  crop: ImagePreprocess['crop'],
   pixels: Uint8Array,
-  channel: number,
   frame: Frame,
-  table: Float32Array,
+  [red, green, blue]: Tables,
 ): void {
-  let from = channel;
+  const plane = crop.width * crop.height;
+  let from = 0;
   for (let row = 0; row < frame.rows; row++) {
-    const start = (frame.padTop + row) * width + frame.padLeft;
-    for (let i = start; i < start + frame.columns; i++, from += 3) values[i] = table[pixels[from] ?? 0] ?? 0;
+    const start = (frame.padTop + row) * crop.width + frame.padLeft;
+    for (let i = start; i < start + frame.columns; i++, from += 3) {
+      tensor[i] = red[pixels[from] as number] as number;
+      tensor[plane + i] = green[pixels[from + 1] as number] as number;
+      tensor[2 * plane + i] = blue[pixels[from + 2] as number] as number;
+    }
   }
 }
 
@@ -63,12 +71,15 @@ type Normalisation = Pick<ImagePreprocess, 'rescale' | 'mean' | 'std'>;
  * The tensor's value for each 8-bit value, per channel. NumPy's steps, each rounded to single precision: scale (in
  * double precision), minus the mean, over the standard deviation.
  */
-function normalisationTables({ rescale, mean, std }: Normalisation): readonly Float32Array[] {
-  return mean.map((channelMean, channel) => {
-    const channelStd = Math.fround(std[channel] ?? 1);
-    return Float32Array.from({ length: 256 }, (_, value) => {
-      const centred = Math.fround(Math.fround(value * rescale) - Math.fround(channelMean));
-      return centred / channelStd;
-    });
-  });
+function normalisationTables({ rescale, mean, std }: Normalisation): Tables {
+  const tableOf = (channel: 0 | 1 | 2): Float32Array => {
+    const channelMean = Math.fround(mean[channel]);
+    const channelStd = Math.fround(std[channel]);
+    // The array itself rounds the quotient.
+    return Float32Array.from(
+      { length: 256 },
+      (_, value) => Math.fround(Math.fround(value * rescale) - channelMean) / channelStd,
+    );
+  };
+  return [tableOf(0), tableOf(1), tableOf(2)];
 }

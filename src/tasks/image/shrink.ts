@@ -1,8 +1,9 @@
 import type { PixelNeed, PixelRegion } from '../task.js';
 
 /**
- * What the decoder leaves must be this many times what the resampler makes of it. Measured against full decoding (see
- * docs/images.md): at 2 the worst embedding has a cosine of 0.9992, at 2.5 it has 0.9998 at the same speed.
+ * What the decoder leaves must be this many times what the resampler makes of it. Measured on twelve photos of 4 to 26
+ * megapixels against full decoding: the worst embedding has a cosine of 0.9991 at 2, of 0.9995 at 2.5 and of 0.9996 at 3,
+ * where 12 megapixels take a quarter longer, as the decoder then shrinks by 2 only.
  */
 const KEEP = 2.5;
 

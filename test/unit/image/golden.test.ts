@@ -51,11 +51,14 @@ describe.each(['clip-tiny', 'siglip-tiny'] as const)('the embedding that %s make
     embed = await openVision(`${FIXTURES}models/${model}`);
   });
 
-  it.each(Object.entries(GOLDEN.models[model]!.images))('of %s points where the Python one points', async (name, image) => {
-    for (const settings of [EXACT, FAST]) {
-      const photo = await decodePhoto(readPicture(name), { settings, need: pixelNeedOf(PREPROCESS[model]) });
-      const embedding = await embed(toTensor(photo, PREPROCESS[model]));
-      expect(cosine(embedding, ourView(image).embedding!)).toBeGreaterThan(0.99999);
-    }
-  });
+  it.each(Object.entries(GOLDEN.models[model]!.images))(
+    'of %s points where the Python one points',
+    async (name, image) => {
+      for (const settings of [EXACT, FAST]) {
+        const photo = await decodePhoto(readPicture(name), { settings, need: pixelNeedOf(PREPROCESS[model]) });
+        const embedding = await embed(toTensor(photo, PREPROCESS[model]));
+        expect(cosine(embedding, ourView(image).embedding!)).toBeGreaterThan(0.99999);
+      }
+    },
+  );
 });

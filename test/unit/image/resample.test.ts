@@ -107,7 +107,7 @@ const anyJob = fc
       top,
       columns: 1 + (cut[2] % (resizedWidth - left)),
       rows: 1 + (cut[3] % (resizedHeight - top)),
-      interpolation: interpolation as Interpolation,
+      interpolation: interpolation,
     };
     return { source: noise(width, height, seed), plan };
   });
@@ -149,7 +149,13 @@ function mapPixels(width: number, height: number, sumOf: (x: number, y: number, 
 }
 
 /** For each target pixel one weight per source pixel, most of them 0. */
-function literalWeights(length: number, start: number, stretch: number, target: number, filter: Interpolation): number[][] {
+function literalWeights(
+  length: number,
+  start: number,
+  stretch: number,
+  target: number,
+  filter: Interpolation,
+): number[][] {
   const scale = stretch / target;
   const wide = Math.max(1, scale);
   const support = { nearest: 0, bilinear: 1, bicubic: 2, lanczos: 3 }[filter] * wide;
@@ -161,7 +167,9 @@ function literalWeights(length: number, start: number, stretch: number, target: 
       x < from || x >= to ? 0 : literalFilter((x - centre + 0.5) * (1 / wide), filter),
     );
     const sum = raw.reduce((a, b) => a + b, 0);
-    return raw.map((weight) => Math.sign(weight) * Math.floor(Math.abs((weight / sum) * 2 ** 22) + 0.5) * Math.sign(sum));
+    return raw.map(
+      (weight) => Math.sign(weight) * Math.floor(Math.abs((weight / sum) * 2 ** 22) + 0.5) * Math.sign(sum),
+    );
   });
 }
 

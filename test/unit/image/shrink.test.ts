@@ -91,7 +91,8 @@ describe('a JPEG that was shrunk while decoding', () => {
     expect(fast.width).toBeLessThan(exact.width / 3);
     expect([fast.originalWidth, fast.originalHeight]).toEqual([exact.width, exact.height]);
     const [one, other] = [toTensor(fast, PREPROCESS['clip-tiny']), toTensor(exact, PREPROCESS['clip-tiny'])];
-    expect(cosine(await embed(one), await embed(other))).toBeGreaterThan(0.9995);
+    // A forgotten row or column, or a wrong factor, gives 0.99 and less.
+    expect(cosine(await embed(one), await embed(other))).toBeGreaterThan(0.9993);
   });
 
   it('comes in full where somebody needs it in full, and where the settings say so', async () => {
@@ -103,7 +104,9 @@ describe('a JPEG that was shrunk while decoding', () => {
   });
 
   it('is only ever a JPEG: a large PNG comes in full', async () => {
-    const png = await sharp(await grainyJpeg('chelsea.jpg', 2000, 1800)).png({ compressionLevel: 1 }).toBuffer();
+    const png = await sharp(await grainyJpeg('chelsea.jpg', 2000, 1800))
+      .png({ compressionLevel: 1 })
+      .toBuffer();
     expect(await decodePhoto(png, { settings: FAST, need: NEED })).toMatchObject({ width: 2000, height: 1800 });
   });
 });
