@@ -1,6 +1,6 @@
 // A minimal writer of ONNX files (protobuf), enough to make full-size models with random weights.
 
-const DATA_TYPE = { float32: 1, int64: 7 };
+const DATA_TYPE = { float32: 1, int64: 7, float16: 10 };
 
 export class GraphWriter {
   #nodes = [];
@@ -55,7 +55,7 @@ export class GraphWriter {
     return name;
   }
 
-  /** The file. `inputs` and `outputs`: { name: { output?, dims } }; a text as dimension is a free axis. */
+  /** The file. `inputs` and `outputs`: { name: { dims, type?, from? } }; a text as dimension is a free axis. */
   finish(inputs, outputs) {
     const renamed = Object.entries(outputs).map(([name, { from }]) => [
       1,
@@ -66,16 +66,16 @@ export class GraphWriter {
       ...renamed,
       [2, 'bench'],
       ...this.#initializers,
-      ...Object.entries(inputs).map(([name, { dims }]) => [11, valueInfo(name, dims)]),
-      ...Object.entries(outputs).map(([name, { dims }]) => [12, valueInfo(name, dims)]),
+      ...Object.entries(inputs).map(([name, info]) => [11, valueInfo(name, info)]),
+      ...Object.entries(outputs).map(([name, info]) => [12, valueInfo(name, info)]),
     );
     return message([1, 8], [2, 'clip-runner bench'], [7, graph], [8, message([2, 17])]);
   }
 }
 
-function valueInfo(name, dims) {
+function valueInfo(name, { dims, type = 'float32' }) {
   const shape = message(...dims.map((dim) => [1, typeof dim === 'string' ? message([2, dim]) : message([1, dim])]));
-  return message([1, name], [2, message([1, message([1, DATA_TYPE.float32], [2, shape])])]);
+  return message([1, name], [2, message([1, message([1, DATA_TYPE[type]], [2, shape])])]);
 }
 
 function attribute(name, value) {

@@ -38,7 +38,11 @@ export function queueError(thrown: unknown, where: string): RunnerError {
   const advice = said.includes('unknown command')
     ? 'Redis 6.2 or newer (or Valkey, KeyDB, Dragonfly) is needed.'
     : (ADVICE[refusal ?? ''] ?? (isRefusal(thrown) ? '' : 'Waiting for it; check the URL if this lasts.'));
-  return new RunnerError(code, `Redis at ${where} ${verb}: ${said.slice(0, 300)}. ${advice}`.trim(), {
-    cause: new Error(said),
-  });
+  return new RunnerError(
+    code,
+    `Redis at ${where} ${verb}: ${said.slice(0, 300).replace(/\.$/, '')}. ${advice}`.trim(),
+    {
+      cause: new Error(said),
+    },
+  );
 }

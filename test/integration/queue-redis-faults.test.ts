@@ -493,6 +493,10 @@ describe('a server that dies', () => {
     // A server that went back to before the acknowledgement: the element is in the list again, and the connection is new.
     await lab.client.lpush(await one.list(), 'a');
     proxy.reset();
+    const isThere = async (): Promise<boolean> =>
+      String(await lab.client.call('CLIENT', 'LIST')).includes('name=clip-runner');
+    await until('its connections are gone', async () => !(await isThere()));
+    await until('a new one stands', isThere);
     expect(texts(await claimSome(one))).toEqual(['a']);
     expect(one.count('adopted')).toBe(1);
   });

@@ -183,6 +183,17 @@ describe('an element that nobody knows of', () => {
     expect(await lab.waiting()).toEqual(['ghost']);
   });
 
+  it('is adopted by the next claim where it comes in while one is waiting', async () => {
+    const one = await lab.open({ beatMs: 30 });
+    for (let round = 0; round < 5; round += 1) {
+      const claims = one.queue.claim(1, never);
+      await lab.client.lpush(await one.list(), 'ghost');
+      const seen = [...(await claims), ...(await one.queue.claim(1, never))];
+      expect(texts(seen)).toEqual(['ghost']);
+      await one.queue.ack(seen);
+    }
+  });
+
   it('is adopted beside a twin that is held', async () => {
     const one = await lab.open();
     await lab.push('twin');

@@ -1,6 +1,7 @@
 /**
  * CMYK pixels to RGB by Pillow's formula, so that an embedding is the one that the Python runner stored: what
- * black leaves of each channel, less the ink's share. libvips would use a printing profile, with other colours.
+ * black leaves of each channel, less the ink's share. libvips would use a printing profile, with other colours (a cosine
+ * of 0.97 to 0.98).
  */
 export function cmykToRgb(cmyk: Uint8Array): Uint8Array {
   const rgb = new Uint8Array((cmyk.length / 4) * 3);

@@ -56,7 +56,7 @@ export async function readHeader(bytes: Uint8Array): Promise<PictureHeader> {
  * Decodes the first frame to 8-bit RGB, or to CMYK where the picture is that. Throws what sharp throws.
  *
  * The ICC profile is ignored: Pillow hands out the same numbers whatever the profile says, and embeddings that are
- * compared with stored ones must be made of the same numbers.
+ * compared with stored ones must be made of the same numbers. (Applying it moves a Display P3 photo to a cosine of 0.993.)
  */
 export async function decodePixels(request: DecodeRequest): Promise<DecodedPixels> {
   const { bytes, failOn, autoOrient, maxPixels, timeoutMs, size } = request;

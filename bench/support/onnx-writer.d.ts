@@ -1,0 +1,16 @@
+interface TensorFacts {
+  readonly dims: readonly (number | string)[];
+  readonly type?: 'float32' | 'float16' | 'int64';
+}
+
+export class GraphWriter {
+  constructor(seed: number);
+  node(type: string, inputs: readonly string[], attributes?: Readonly<Record<string, number | readonly number[]>>): string;
+  weight(dims: readonly number[], std?: number, mean?: number): string;
+  integers(values: readonly number[]): string;
+  scalar(value: number): string;
+  finish(
+    inputs: Readonly<Record<string, TensorFacts>>,
+    outputs: Readonly<Record<string, TensorFacts & { readonly from: string }>>,
+  ): Buffer;
+}
