@@ -1,12 +1,12 @@
 // Two photos through the embedded queue, one model, results in memory.
-// node examples/01-hello.js [model folder] [photo folder]
+// node examples/01-hello.js [model: a local folder or a hub repository] [photo folder]
 import { createRunner, memoryQueue, memorySink } from 'clip-runner';
 
-const [model = 'test/fixtures/models/siglip-tiny', photos = 'examples/demo-gallery/photos'] = process.argv.slice(2);
+const [model = './test/fixtures/models/siglip-tiny', photos = 'examples/demo-gallery/photos'] = process.argv.slice(2);
 
 const queue = memoryQueue();
 const sink = memorySink();
-const runner = createRunner({ queue, sink, models: [{ label: 'tiny', name: `./${model}` }], roots: [photos] });
+const runner = createRunner({ queue, sink, models: [{ label: 'tiny', name: model }], roots: [photos] });
 
 queue.push({ photo_id: 1, user_id: 1, path: 'chelsea.jpg', tasks: ['clip'] });
 queue.push({ photo_id: 2, user_id: 1, path: 'rocket.jpg', tasks: ['clip'] });

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
-import { createRequire } from 'node:module';
 import { Command, Option } from 'commander';
 import dotenv from 'dotenv';
 import { runDemo, type DemoOptions } from './cli/demo.js';
 import { runPhotos } from './cli/photos.js';
 import { VARIABLES, readSettings, type Settings, type Variable, type VariableName } from './cli/variables.js';
 import { RunnerError, type ErrorCode } from './errors.js';
+import { VERSION } from './version.js';
 
 /** Wrong usage or configuration; everything else that fails exits with 1. */
 const CONFIGURATION_CODES: readonly ErrorCode[] = [
@@ -17,11 +17,9 @@ const CONFIGURATION_CODES: readonly ErrorCode[] = [
   'DEVICE_UNAVAILABLE',
 ];
 
-const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
-
 const program = new Command('clip-runner')
   .description('Pulls photo jobs from Redis, runs CLIP over batches, and posts embeddings back.')
-  .version(version)
+  .version(VERSION)
   .exitOverride()
   .showHelpAfterError('(--help shows what there is)');
 

@@ -87,7 +87,7 @@ async function resolveModels(options: ResolvedOptions, emit: Emit, signal: Abort
 }
 
 function workerSettings(options: ResolvedOptions, tasks: TaskTable, clipModels: readonly ClipModel[]): WorkerSettings {
-  const { threads, maxBatch, device, strictDevice, intraOpThreads } = options;
+  const { maxBatch, device, strictDevice, intraOpThreads } = options;
   const { orientation, resample, roots, maxFileBytes, maxPixels, decodeTimeoutMs, decodeConcurrency, blockDecoders } =
     options;
   return {
@@ -95,8 +95,7 @@ function workerSettings(options: ResolvedOptions, tasks: TaskTable, clipModels: 
     clipModels,
     maxBatch,
     image: { orientation, resample, roots, maxFileBytes, maxPixels, decodeTimeoutMs, decodeConcurrency, blockDecoders },
-    // Spinning threads of several sessions take the cores from each other and from the decoders.
-    session: { device, strictDevice, intraOpThreads, allowSpinning: threads === 1 && clipModels.length === 1 },
+    session: { device, strictDevice, intraOpThreads },
   };
 }
 

@@ -1,3 +1,4 @@
+import { systemClock, type Clock } from '../clock.js';
 import { decideBatch, measureBatch, type Batchable, type BatchLimits } from './policy.js';
 
 /** Where batches go: how much room there is, and how to fill it. */
@@ -9,21 +10,6 @@ export interface BatchTarget<Item> {
   /** Must not throw; the target takes the items over. */
   send(items: readonly Item[]): void;
 }
-
-/** Time as a dependency. */
-export interface BatchClock {
-  now(): number;
-  /** Calls back once; the answer cancels. */
-  after(ms: number, callback: () => void): () => void;
-}
-
-export const systemClock: BatchClock = {
-  now: () => performance.now(),
-  after(ms, callback) {
-    const timer = setTimeout(callback, ms);
-    return () => clearTimeout(timer);
-  },
-};
 
 interface Waiting<Item> {
   readonly item: Item;
@@ -37,7 +23,7 @@ interface Waiting<Item> {
 export class Batcher<Item extends Batchable> {
   readonly #target: BatchTarget<Item>;
   readonly #limits: BatchLimits & { readonly maxWaitMs: number };
-  readonly #clock: BatchClock;
+  readonly #clock: Clock;
   #waiting: Waiting<Item>[] = [];
   #cancelTimer: (() => void) | undefined;
   #isFlushing = false;

@@ -23,6 +23,7 @@ export interface DemoOptions {
 
 const TOKEN = 'demo-token';
 const GIVE_UP_MS = 120_000;
+const CONNECT_MS = 5_000;
 
 /**
  * `clip-runner demo`: the whole way of a photo on embedded parts: jobs in a queue, threads, a real model, callbacks over
@@ -81,9 +82,18 @@ function openQueue(redisUrl: string | undefined): {
   }
   const name = 'clip_runner_demo';
   const push = async (elements: readonly string[]): Promise<void> => {
-    const redis = new Redis(redisUrl);
-    await redis.lpush(name, ...elements);
-    await redis.quit();
+    // One attempt: a demo that waits for a Redis to come up would look like one that hangs.
+    const redis = new Redis(redisUrl, { retryStrategy: () => null, connectTimeout: CONNECT_MS, lazyConnect: true });
+    redis.on('error', () => undefined);
+    try {
+      await redis.connect();
+      await redis.lpush(name, ...elements);
+    } catch (cause) {
+      const message = 'No Redis took the jobs of the demo at REDIS_URL; check it, or unset it for the embedded queue.';
+      throw new RunnerError('QUEUE_UNAVAILABLE', message, { cause });
+    } finally {
+      redis.disconnect();
+    }
   };
   return { queue: redisQueue({ url: redisUrl, name }), push };
 }
@@ -93,10 +103,13 @@ function printTable(files: readonly string[], receiver: DemoReceiver, startedAt:
   print(`${'photo'.padEnd(width)}  callback after  nearest neighbours (cosine)`);
   files.forEach((file, index) => {
     const own = receiver.received.get(String(index + 1));
-    if (own === undefined) return print(`${file.padEnd(width)}  none`);
+    if (own === undefined) {
+      print(`${file.padEnd(width)}  none`);
+      return;
+    }
     const afterMs = `${Math.round(own.receivedAt - startedAt)} ms`;
     const near = nearest(own.embedding, files, receiver, file);
-    return print(`${file.padEnd(width)}  ${afterMs.padStart(14)}  ${near}`);
+    print(`${file.padEnd(width)}  ${afterMs.padStart(14)}  ${near}`);
   });
 }
 

@@ -59,8 +59,6 @@ export interface SessionSettings {
   readonly device: Device;
   readonly strictDevice: boolean;
   readonly intraOpThreads: number;
-  /** Idle ONNX threads spin for new work; only worth it with a single session. */
-  readonly allowSpinning: boolean;
 }
 
 export type ThreadRequest =

@@ -76,7 +76,8 @@ function sessionOptions(device: Device, settings: SessionSettings): InferenceSes
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
-    extra: { session: { intra_op: { allow_spinning: settings.allowSpinning ? '1' : '0' } } },
+    // Threads that spin for more work take the cores from the decoders of the next batch.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
   };
 }
 

@@ -4,7 +4,7 @@ import { check, resolveOptions } from '../check.js';
 import { RunnerError } from '../errors.js';
 import type { JobType } from '../job.js';
 import { ClaimBook, type Held } from './claim-book.js';
-import { type QueueClock, systemClock } from './clock.js';
+import { type Clock, systemClock } from '../clock.js';
 import { type DeadLetter, deadLetter, sha1Hex } from './dead-letter.js';
 import type { Claim, Failure, Queue, QueueDepth, QueueListener, RetryOutcome } from './queue.js';
 import { COMMON_CHECKS, COMMON_DEFAULTS, type CommonQueueOptions } from './queue-options.js';
@@ -14,7 +14,7 @@ import { anySignal, pause } from './waiting.js';
 
 export interface MemoryQueueOptions extends CommonQueueOptions {
   /** Time; for tests. */
-  readonly clock?: QueueClock;
+  readonly clock?: Clock;
 }
 
 /** A queue inside this process, for tests, examples and programs without Redis. Gone when the process ends. */
@@ -35,7 +35,7 @@ const CHECKS = {
   ...COMMON_CHECKS,
   clock: check(
     'an object with now() and after()',
-    (value): value is QueueClock => typeof value === 'object' && value !== null && 'after' in value,
+    (value): value is Clock => typeof value === 'object' && value !== null && 'after' in value,
   ),
 };
 

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 
 import { RunnerError, coerceError } from '../errors.js';
 import type { ClaimBook, Held } from './claim-book.js';
-import type { QueueClock } from './clock.js';
+import type { Clock } from '../clock.js';
 import { sha1Hex } from './dead-letter.js';
 import type { QueueListener } from './queue.js';
 import { reconcile } from './reconcile.js';
@@ -33,7 +33,7 @@ export interface ProcessingListOptions {
   /** Key of the list. */
   readonly list: string;
   readonly book: ClaimBook;
-  readonly clock: QueueClock;
+  readonly clock: Clock;
   readonly emit: QueueListener;
   /** A removal was refused or got no answer; undefined once nothing is owed any more. */
   readonly onFault: (error: RunnerError | undefined) => void;

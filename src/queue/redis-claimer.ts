@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 
 import { coerceError } from '../errors.js';
 import type { ClaimBook, Held } from './claim-book.js';
-import type { QueueClock } from './clock.js';
+import type { Clock } from '../clock.js';
 import type { ProcessingList } from './processing-list.js';
 import type { Claim } from './queue.js';
 import type { QueueHealth } from './queue-health.js';
@@ -39,7 +39,7 @@ export interface ClaimerOptions {
   readonly claimTimeoutMs: number;
   readonly maxKills: number;
   readonly random: () => number;
-  readonly clock: QueueClock;
+  readonly clock: Clock;
 }
 
 /** Takes elements: from the inbox, from the suspects, from the queue, in this order. */

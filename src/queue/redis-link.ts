@@ -1,7 +1,7 @@
 import { type ChainableCommander, Redis, type RedisOptions } from 'ioredis';
 
 import { RunnerError } from '../errors.js';
-import type { QueueClock } from './clock.js';
+import type { Clock } from '../clock.js';
 import { isRefusal, queueError } from './redis-errors.js';
 import { backoffMs } from './retry-policy.js';
 import { anySignal, orAbort, pause, within } from './waiting.js';
@@ -37,7 +37,7 @@ export interface RedisLinkOptions {
   /** A command without an answer for this long counts as failed. Absent for blocking commands: their caller watches. */
   readonly commandTimeoutMs?: number;
   readonly random: () => number;
-  readonly clock: QueueClock;
+  readonly clock: Clock;
   /** A new connection stands. Called before `ready()` answers with it. */
   readonly onConnect?: () => void;
   /** An attempt to connect failed. */

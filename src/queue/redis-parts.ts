@@ -1,6 +1,6 @@
 import type { RunnerError } from '../errors.js';
 import { ClaimBook } from './claim-book.js';
-import type { QueueClock } from './clock.js';
+import type { Clock } from '../clock.js';
 import { ProcessingList } from './processing-list.js';
 import { QueueHealth } from './queue-health.js';
 import type { QueueListener } from './queue.js';
@@ -17,7 +17,7 @@ export interface RedisPartsContext {
   readonly consumer: string;
   /** `host:pid@version`, for the dead letters. */
   readonly by: string;
-  readonly clock: QueueClock;
+  readonly clock: Clock;
   readonly emit: QueueListener;
   /** The value of the heartbeat. */
   readonly describe: () => Readonly<Record<string, unknown>>;

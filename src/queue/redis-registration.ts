@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 
-import type { QueueClock } from './clock.js';
+import type { Clock } from '../clock.js';
 import type { RedisKeys } from './redis-keys.js';
 import type { PipelineReply, RedisLink } from './redis-link.js';
 
@@ -9,7 +9,7 @@ export interface RegistrationOptions {
   readonly keys: RedisKeys;
   readonly consumer: string;
   readonly heartbeatTtlMs: number;
-  readonly clock: QueueClock;
+  readonly clock: Clock;
   /** What tools see of this consumer: the value of its heartbeat. */
   readonly describe: () => Readonly<Record<string, unknown>>;
   /** The registration was not there any more: claims may have been taken away meanwhile. */

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 
-import type { QueueClock } from './clock.js';
+import type { Clock } from '../clock.js';
 import type { QueueListener } from './queue.js';
 import { type RedisKeys, scanPattern, triesFields } from './redis-keys.js';
 import type { RedisLink } from './redis-link.js';
@@ -23,7 +23,7 @@ export interface UpkeepOptions {
   readonly promoteEveryMs: number;
   readonly reapEveryMs: number;
   readonly random: () => number;
-  readonly clock: QueueClock;
+  readonly clock: Clock;
   /** Ends waits for the server. */
   readonly signal: AbortSignal;
   readonly emit: QueueListener;

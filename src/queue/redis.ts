@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { RunnerError, coerceError } from '../errors.js';
 import type { JobType } from '../job.js';
 import { VERSION } from '../version.js';
-import { systemClock } from './clock.js';
+import { systemClock } from '../clock.js';
 import type { Claim, Failure, Queue, QueueDepth, QueueEvent, QueueListener, RetryOutcome } from './queue.js';
 import { measureDepth, warnOfEviction } from './redis-inspection.js';
 import { type RedisQueueOptions, type ResolvedRedisQueueOptions, resolveRedisQueueOptions } from './redis-options.js';

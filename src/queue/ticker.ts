@@ -1,4 +1,4 @@
-import type { QueueClock } from './clock.js';
+import type { Clock } from '../clock.js';
 
 export interface TickerOptions {
   readonly everyMs: number;
@@ -7,7 +7,7 @@ export interface TickerOptions {
   /** @default everyMs */
   readonly firstMs?: number;
   readonly random: () => number;
-  readonly clock: QueueClock;
+  readonly clock: Clock;
   /** One round; must not reject. The next wait begins when it has ended. */
   run(): Promise<void>;
 }

@@ -1,7 +1,7 @@
-import type { QueueClock } from './clock.js';
+import type { Clock } from '../clock.js';
 
 /** Waits for `ms` milliseconds, or less where `signal` aborts first; never rejects. */
-export function pause(ms: number, signal: AbortSignal, clock: QueueClock): Promise<void> {
+export function pause(ms: number, signal: AbortSignal, clock: Clock): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) {
       resolve();
@@ -35,7 +35,7 @@ export function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T>
 }
 
 /** The promise's own end where that comes within `ms` milliseconds, else `undefined`; a rejection counts as an end. */
-export function within<T>(ms: number, promise: Promise<T>, clock: QueueClock): Promise<T | undefined> {
+export function within<T>(ms: number, promise: Promise<T>, clock: Clock): Promise<T | undefined> {
   return new Promise((resolve) => {
     const cancel = clock.after(ms, () => resolve(undefined));
     promise.then(resolve, () => resolve(undefined)).finally(cancel);

@@ -2,7 +2,7 @@ import { coerceError, RunnerError, type ErrorCode } from '../errors.js';
 import type { Delivery } from '../job.js';
 import { backoffMs, type Backoff } from './backoff.js';
 import { Breaker, type FailureEffect } from './breaker.js';
-import { systemClock, type Clock } from './clock.js';
+import { systemClock, type Clock } from '../clock.js';
 import type { Courier, CourierEvent, CourierSetup, CourierStats } from './courier.js';
 import { resolveCourierOptions, type CourierOptions } from './courier-options.js';
 import { Gate, type Go } from './gate.js';

@@ -1,6 +1,6 @@
 import type { ErrorCode, RunnerError } from '../errors.js';
 import type { Delivery } from '../job.js';
-import type { Clock } from './clock.js';
+import type { Clock } from '../clock.js';
 import { CourierLoop } from './courier-loop.js';
 import type { CourierOptions } from './courier-options.js';
 import type { Go } from './gate.js';

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 
 import { RunnerError } from '../../src/errors.js';
 import type { Claim } from '../../src/queue/queue.js';
@@ -17,8 +17,8 @@ let lab: RedisLab;
 
 beforeAll(async () => {
   base = await startLabServer();
+  return () => base.server.stop();
 });
-afterAll(() => base.server.stop());
 beforeEach(async () => {
   proxy = await startFaultProxy(base.server.port);
   lab = makeLab(base);
@@ -466,6 +466,7 @@ describe('a server that refuses', () => {
 describe('a server that dies', () => {
   it('and comes back with its log has lost nothing', async () => {
     const server = await startRedis({ config: { appendonly: 'yes', appendfsync: 'always' } });
+    onTestFinished(() => server.stop());
     const client = server.client();
     const own = makeLab({ server, client });
     const one = await own.open();
@@ -482,7 +483,6 @@ describe('a server that dies', () => {
     await one.queue.close();
     expect(await own.waiting()).toEqual(['b', 'c']);
     expect(one.count('adopted') + one.count('lease:lost')).toBe(0);
-    await server.stop();
   });
 
   it('and comes back older hands out again what it had forgotten of', async () => {

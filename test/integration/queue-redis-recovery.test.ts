@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { RunnerError } from '../../src/errors.js';
 import { sha1Hex } from '../../src/queue/dead-letter.js';
@@ -14,8 +14,8 @@ let lab: RedisLab;
 
 beforeAll(async () => {
   base = await startLabServer();
+  return () => base.server.stop();
 });
-afterAll(() => base.server.stop());
 beforeEach(() => {
   lab = makeLab(base);
 });

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { RunnerError } from '../../src/errors.js';
 import { sha1Hex } from '../../src/queue/dead-letter.js';
@@ -21,8 +21,8 @@ let list: string;
 
 beforeAll(async () => {
   base = await startLabServer();
+  return () => base.server.stop();
 });
-afterAll(() => base.server.stop());
 beforeEach(() => {
   lab = makeLab(base);
   list = lab.keys.processing('me');

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
-import { afterAll, beforeAll, describe } from 'vitest';
+import { beforeAll, describe } from 'vitest';
 
 import { redisKeys } from '../../src/queue/redis-keys.js';
 import { redisQueue } from '../../src/queue/redis.js';
@@ -15,8 +15,8 @@ describe('redisQueue', () => {
   beforeAll(async () => {
     server = await useRedis();
     client = server.client();
+    return () => server.stop();
   });
-  afterAll(() => server.stop());
 
   const makeHarness = (): Promise<QueueHarness> => {
     const name = `test-${randomUUID()}`;

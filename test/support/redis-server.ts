@@ -39,6 +39,10 @@ export async function startRedis({ config = {} }: RedisServerOptions = {}): Prom
   const settings = { port: String(port), bind: '127.0.0.1', dir: folder, save: '', appendonly: 'no', ...config };
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
 
+  // Also where the tests end without stopping it.
+  const killNow = (): void => void child?.kill('SIGKILL');
+  process.once('exit', killNow);
+
   const kill = async (): Promise<void> => {
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const exit = once(child, 'exit');
@@ -47,13 +51,16 @@ export async function startRedis({ config = {} }: RedisServerOptions = {}): Prom
   };
   const start = async (): Promise<void> => {
     child = spawn('redis-server', args, { stdio: 'ignore' });
-    await Promise.race([once(child, 'spawn'), once(child, 'error').then(([error]) => Promise.reject(missing(error)))]);
+    await once(child, 'spawn').catch((error: unknown) => {
+      throw missing(error);
+    });
     await untilAnswering(url, child);
   };
 
   try {
     await start();
   } catch (error) {
+    process.off('exit', killNow);
     await rm(folder, { recursive: true, force: true });
     throw error;
   }
@@ -72,6 +79,7 @@ export async function startRedis({ config = {} }: RedisServerOptions = {}): Prom
     stop: async () => {
       for (const client of clients) client.disconnect();
       await kill();
+      process.off('exit', killNow);
       await rm(folder, { recursive: true, force: true });
     },
   };

@@ -1,34 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { Batcher, type BatchClock } from '../../../src/batch/batcher.js';
-
-class ManualClock implements BatchClock {
-  #now = 0;
-  #timers: { at: number; callback: () => void }[] = [];
-
-  now(): number {
-    return this.#now;
-  }
-
-  after(ms: number, callback: () => void): () => void {
-    const timer = { at: this.#now + ms, callback };
-    this.#timers.push(timer);
-    return () => (this.#timers = this.#timers.filter((other) => other !== timer));
-  }
-
-  get pending(): number {
-    return this.#timers.length;
-  }
-
-  advance(ms: number): void {
-    this.#now += ms;
-    const due = this.#timers.filter(({ at }) => at <= this.#now);
-    this.#timers = this.#timers.filter(({ at }) => at > this.#now);
-    for (const { callback } of due) callback();
-  }
-}
+import { Batcher } from '../../../src/batch/batcher.js';
+import { VirtualClock } from '../../support/virtual-clock.js';
 
 function setUp(threads = 1) {
-  const clock = new ManualClock();
+  const clock = new VirtualClock();
   const sent: number[][] = [];
   let running = 0;
   const batcher = new Batcher<{ id: number; tasks: string[]; bytes: number }>(
@@ -62,13 +37,13 @@ describe('Batcher', () => {
     expect(batcher.size).toBe(2);
   });
 
-  it('sends a part batch ahead after maxWaitMs and not before', () => {
+  it('sends a part batch ahead after maxWaitMs and not before', async () => {
     const { clock, sent, push } = setUp();
     push(1);
     push(2);
-    clock.advance(19);
+    await clock.advance(19);
     expect(sent).toEqual([[1]]);
-    clock.advance(1);
+    await clock.advance(1);
     expect(sent).toEqual([[1], [2]]);
   });
 
@@ -99,13 +74,13 @@ describe('Batcher', () => {
     expect(sent).toEqual([[1], [2]]);
   });
 
-  it('hands back what was not sent and leaves no timer behind', () => {
+  it('hands back what was not sent and leaves no timer behind', async () => {
     const { sent, push, batcher, clock } = setUp();
     push(1);
     push(2, 3);
     expect(batcher.clear().map(({ id }) => id)).toEqual([2, 3]);
     expect(clock.pending).toBe(0);
-    clock.advance(100);
+    await clock.advance(100);
     expect(sent).toEqual([[1]]);
   });
 });

@@ -1,7 +1,8 @@
-/** Time as a dependency: monotonic, in milliseconds. */
+/** Time as a dependency, so that tests can hold it in hand. */
 export interface Clock {
+  /** Milliseconds that only ever go forward. */
   now(): number;
-  /** Calls back once after `ms`; the answer cancels. */
+  /** Calls back once; the answer cancels. */
   after(ms: number, callback: () => void): () => void;
 }
 
