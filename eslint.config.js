@@ -3,10 +3,11 @@ import tseslint from 'typescript-eslint';
 /** A folder of src/ is a stage; stages meet only in the conductors (runner.ts, worker.ts) and in the commands. */
 const stages = ['queue', 'batch', 'pool', 'tasks', 'models', 'sink', 'album', 'serve', 'cli'];
 
-/** Native libraries have one importer each. */
+/** Native libraries, and those that bring some along, have one importer each. */
 const natives = [
   { name: 'onnxruntime-node', only: 'src/pool/session.ts' },
   { name: 'sharp', only: 'src/tasks/image/sharp.ts' },
+  { name: '@huggingface/transformers', only: 'src/tasks/tokenizer/hugging-face.ts' },
 ];
 
 const nativePaths = (file) =>

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { RunnerError } from './errors.js';
-import type { Lane, LaneItem } from './lane.js';
+import type { JobInput } from './job.js';
+import type { LaneItem } from './lane.js';
 import type { ThreadOutcome } from './pool/protocol.js';
 
 /** A picture of a direct call: a path, or the file's bytes (JPEG, PNG, WebP, GIF, AVIF). */
@@ -8,13 +9,13 @@ export type ImageInput = string | URL | Uint8Array;
 
 /** Submits items that belong to no job and waits for the outcomes of one unit, in order. */
 export class DirectCalls {
-  readonly #lane: Lane;
+  readonly #submit: (items: readonly LaneItem[]) => void;
   readonly #maxWaiting: number;
   readonly #calls = new Set<Promise<unknown>>();
   #waiting = 0;
 
-  constructor(lane: Lane, maxWaiting: number) {
-    this.#lane = lane;
+  constructor(submit: (items: readonly LaneItem[]) => void, maxWaiting: number) {
+    this.#submit = submit;
     this.#maxWaiting = maxWaiting;
   }
 
@@ -23,12 +24,15 @@ export class DirectCalls {
     while (this.#calls.size > 0) await Promise.allSettled(this.#calls);
   }
 
-  /** One value or `RunnerError` per picture. @throws RunnerError `OPTIONS_INVALID` where too many wait already. */
-  async images(inputs: readonly ImageInput[], wanted: string, tensorBytes: number): Promise<readonly unknown[]> {
+  /**
+   * One value or `RunnerError` of the unit `wanted` per input. `tensorBytes`: what an input's tensors take there.
+   * @throws RunnerError `OPTIONS_INVALID` where too many wait already.
+   */
+  async ask(inputs: readonly JobInput[], wanted: string, tensorBytes: number): Promise<readonly unknown[]> {
     if (this.#waiting + inputs.length > this.#maxWaiting) {
       throw new RunnerError(
         'OPTIONS_INVALID',
-        `${this.#waiting} photos of direct calls wait already, and ${inputs.length} more would exceed maxDirect (${this.#maxWaiting}).`,
+        `${this.#waiting} inputs of direct calls wait already, and ${inputs.length} more would exceed maxDirect (${this.#maxWaiting}).`,
       );
     }
     const calls = inputs.map((input) => prepareCall(input, wanted, tensorBytes));
@@ -36,7 +40,7 @@ export class DirectCalls {
     this.#waiting += inputs.length;
     this.#calls.add(values);
     try {
-      this.#lane.submit(calls.map(({ item }) => item));
+      this.#submit(calls.map(({ item }) => item));
       return await values;
     } finally {
       this.#waiting -= inputs.length;
@@ -45,22 +49,32 @@ export class DirectCalls {
   }
 }
 
+/** @throws RunnerError `OPTIONS_INVALID` for what is no picture */
+export function imageInput(input: ImageInput): JobInput {
+  // Bytes are copied: the thread takes its buffer over, and the caller's may be part of a shared one.
+  if (input instanceof Uint8Array) return { kind: 'image', bytes: new Uint8Array(input) };
+  return { kind: 'image', path: pathOf(input) };
+}
+
+/** @throws RunnerError `OPTIONS_INVALID` for what is no text; a blank one fails alone, in the thread. */
+export function textInput(text: unknown): JobInput {
+  if (typeof text === 'string') return { kind: 'text', text };
+  throw new RunnerError('OPTIONS_INVALID', `A text must be a string, but got ${text === null ? 'null' : typeof text}.`);
+}
+
 function prepareCall(
-  input: ImageInput,
+  input: JobInput,
   wanted: string,
   tensorBytes: number,
 ): { item: LaneItem; value: Promise<unknown> } {
   let resolve: (value: unknown) => void = () => undefined;
   const value = new Promise<unknown>((settle) => (resolve = settle));
-  // Bytes are copied: the thread takes its buffer over, and the caller's may be part of a shared one.
-  const source = input instanceof Uint8Array ? { bytes: new Uint8Array(input) } : { path: pathOf(input) };
   const item: LaneItem = {
     tasks: [wanted],
-    bytes: tensorBytes + ('bytes' in source ? source.bytes.byteLength : 0),
-    threadItem: { input: { kind: 'image', ...source }, isTrusted: true, tasks: [wanted] },
+    bytes: tensorBytes + ('bytes' in input ? input.bytes.byteLength : 0),
+    threadItem: { input, isTrusted: true, tasks: [wanted] },
     onOutcome: (_task, _unit, outcome) => resolve(valueOf(outcome)),
-    onEnd: (error) =>
-      resolve(error ?? new RunnerError('INTERNAL', 'A batch ended without an outcome for this picture.')),
+    onEnd: (error) => resolve(error ?? new RunnerError('INTERNAL', 'A batch ended without an outcome for this input.')),
   };
   return { item, value };
 }

@@ -1,26 +1,37 @@
-import { DirectCalls, type ImageInput } from './direct.js';
+import { DirectCalls, imageInput, textInput, type ImageInput } from './direct.js';
 import { RunnerError } from './errors.js';
 import type { Emit } from './events.js';
-import { Lane } from './lane.js';
+import type { InputKind } from './job.js';
+import type { Lane} from './lane.js';
+import { type LaneItem } from './lane.js';
+import { openLanes } from './lanes.js';
 import type { ClipModel } from './model.js';
 import { resolveClipModel } from './models/resolve.js';
 import type { ResolvedOptions } from './options.js';
-import { ThreadPool } from './pool/pool.js';
-import type { ThreadUnit, WorkerSettings } from './pool/protocol.js';
 import type { TaskTable } from './task-table.js';
+
+/** One vector or failure per input, in order. */
+export type Vectors = readonly (Float32Array | RunnerError)[];
 
 /** Models, threads and batches: the part of a runner that needs no queue. */
 export class Engine {
-  readonly lane: Lane;
   /** What one picture's tensors take, all models together. */
   readonly itemBytes: number;
+  readonly #lanes: ReadonlyMap<InputKind, Lane>;
+  readonly #tasks: TaskTable;
   readonly #models: readonly ClipModel[];
   readonly #direct: DirectCalls;
 
-  private constructor(lane: Lane, models: readonly ClipModel[], maxDirect: number) {
-    this.lane = lane;
+  private constructor(
+    lanes: ReadonlyMap<InputKind, Lane>,
+    tasks: TaskTable,
+    models: readonly ClipModel[],
+    maxDirect: number,
+  ) {
+    this.#lanes = lanes;
+    this.#tasks = tasks;
     this.#models = models;
-    this.#direct = new DirectCalls(lane, maxDirect);
+    this.#direct = new DirectCalls((items) => this.submit(items), maxDirect);
     this.itemBytes = models.reduce((sum, model) => sum + tensorBytes(model), 0);
   }
 
@@ -29,40 +40,30 @@ export class Engine {
    * @throws RunnerError `MODEL_*`, `DEVICE_UNAVAILABLE`, `THREAD_TIMEOUT`
    */
   static async open(options: ResolvedOptions, tasks: TaskTable, emit: Emit, signal: AbortSignal): Promise<Engine> {
-    const models = tasks.has('clip') ? await resolveModels(options, emit, signal) : [];
-    const { threads, intraOpThreads, loadTimeoutMs, batchTimeoutMs } = options;
-    const settings = workerSettings(options, tasks, models);
-    const pool = new ThreadPool({ threads, settings, loadTimeoutMs, batchTimeoutMs });
-    try {
-      const report = await pool.load();
-      checkDimensions(report.units, options.embeddingDim);
-      tasks.setUnits(report.units);
-      for (const { task, label, device, maxBatch, dimension } of report.units) {
-        emit('model:ready', { task, label, device, maxBatch, dimension });
-      }
-      emit('runner:ready', { threads, intraOpThreads, loadMs: report.loadMs });
-    } catch (thrown) {
-      await pool.close();
-      throw thrown;
-    }
-    return new Engine(new Lane('image', pool, options, emit), models, options.maxDirect);
+    const needsModels = tasks.has('clip') || tasks.has('text');
+    const models = needsModels ? await resolveModels(options, tasks, emit, signal) : [];
+    const lanes = await openLanes(options, tasks, models, emit);
+    return new Engine(lanes, tasks, models, options.maxDirect);
   }
 
-  /** One vector or `RunnerError` per picture, in order. @throws RunnerError `OPTIONS_INVALID` for an unknown label. */
-  async embedImages(
-    inputs: readonly ImageInput[],
-    label: string | undefined,
-  ): Promise<readonly (Float32Array | RunnerError)[]> {
-    const model = label === undefined ? this.#models[0] : this.#models.find((candidate) => candidate.label === label);
-    if (model === undefined) {
-      const known = this.#models.map((candidate) => candidate.label).join(', ');
-      throw new RunnerError(
-        'OPTIONS_INVALID',
-        `There is no model "${label ?? ''}". The labels are: ${known || 'none'}.`,
-      );
+  /** Each item goes to the lane of its input. */
+  submit(items: readonly LaneItem[]): void {
+    for (const [kind, lane] of this.#lanes) {
+      const own = items.filter(({ threadItem }) => threadItem.input.kind === kind);
+      if (own.length > 0) lane.submit(own);
     }
-    const values = await this.#direct.images(inputs, `clip/${model.label}`, tensorBytes(model));
-    return values as readonly (Float32Array | RunnerError)[];
+  }
+
+  /** @throws RunnerError `OPTIONS_INVALID` for an unknown label, or where the runner has no task `clip`. */
+  async embedImages(inputs: readonly ImageInput[], label: string | undefined): Promise<Vectors> {
+    const model = this.#modelFor('embedImages', 'clip', label);
+    return this.#ask(inputs.map(imageInput), `clip/${model.label}`, tensorBytes(model));
+  }
+
+  /** @throws RunnerError `OPTIONS_INVALID` for an unknown label, or where the runner has no task `text`. */
+  async embedTexts(texts: readonly string[], label: string | undefined): Promise<Vectors> {
+    const model = this.#modelFor('embedTexts', 'text', label);
+    return this.#ask(texts.map(textInput), `text/${model.label}`, 0);
   }
 
   /** Resolves when no direct call waits any more. */
@@ -70,45 +71,52 @@ export class Engine {
     return this.#direct.whenIdle();
   }
 
-  close(): Promise<void> {
-    return this.lane.close();
+  flush(): void {
+    for (const lane of this.#lanes.values()) lane.flush();
+  }
+
+  /** Drops what was not begun. */
+  cancel(): void {
+    for (const lane of this.#lanes.values()) lane.cancel();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#lanes.values()].map((lane) => lane.close()));
+  }
+
+  async #ask(...call: Parameters<DirectCalls['ask']>): Promise<Vectors> {
+    return (await this.#direct.ask(...call)) as Vectors;
+  }
+
+  #modelFor(method: string, task: 'clip' | 'text', label: string | undefined): ClipModel {
+    if (!this.#tasks.has(task)) {
+      throw new RunnerError(
+        'OPTIONS_INVALID',
+        `${method} needs the task "${task}", which this runner does not have: add it to tasks, e.g. tasks: ['clip', 'text'].`,
+      );
+    }
+    const model = label === undefined ? this.#models[0] : this.#models.find((candidate) => candidate.label === label);
+    if (model !== undefined) return model;
+    const known = this.#models.map((candidate) => candidate.label).join(', ');
+    throw new RunnerError('OPTIONS_INVALID', `There is no model "${label ?? ''}". The labels are: ${known || 'none'}.`);
   }
 }
 
-async function resolveModels(options: ResolvedOptions, emit: Emit, signal: AbortSignal): Promise<readonly ClipModel[]> {
+async function resolveModels(
+  options: ResolvedOptions,
+  tasks: TaskTable,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<readonly ClipModel[]> {
   const { models, dtype, hub } = options;
+  const wantText = tasks.has('text');
   const resolved: ClipModel[] = [];
   for (const model of models) {
     const onProgress = (progress: { file: string; receivedBytes: number; totalBytes: number }): void =>
       emit('model:progress', { label: model.label, ...progress });
-    resolved.push(await resolveClipModel(model, { ...hub, dtype, signal, onProgress }));
+    resolved.push(await resolveClipModel(model, { ...hub, dtype, wantText, signal, onProgress }));
   }
   return resolved;
-}
-
-function workerSettings(options: ResolvedOptions, tasks: TaskTable, clipModels: readonly ClipModel[]): WorkerSettings {
-  const { maxBatch, device, strictDevice, intraOpThreads } = options;
-  const { orientation, resample, roots, maxFileBytes, maxPixels, decodeTimeoutMs, decodeConcurrency, blockDecoders } =
-    options;
-  return {
-    tasks: tasks.refs(),
-    clipModels,
-    maxBatch,
-    image: { orientation, resample, roots, maxFileBytes, maxPixels, decodeTimeoutMs, decodeConcurrency, blockDecoders },
-    session: { device, strictDevice, intraOpThreads },
-  };
-}
-
-/** A server that expects another length would answer 400 to every job: better to say so before the first. */
-function checkDimensions(units: readonly ThreadUnit[], expected: number): void {
-  for (const { label, dimension } of units) {
-    if (expected === 0 || dimension === undefined || dimension === expected) continue;
-    throw new RunnerError(
-      'MODEL_WRONG_LENGTH',
-      `The model "${label}" makes vectors of ${dimension} numbers, but the server expects ${expected} ` +
-        '(embeddingDim, PROCESSING_EMBEDDING_DIM): set it to the model, or choose another model.',
-    );
-  }
 }
 
 function tensorBytes({ preprocess: { crop } }: ClipModel): number {

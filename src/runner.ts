@@ -1,5 +1,5 @@
 import type { ImageInput } from './direct.js';
-import { Engine } from './engine.js';
+import { Engine, type Vectors } from './engine.js';
 import { RunnerError, coerceError } from './errors.js';
 import { EventHub, type EventName, type RunnerEvents } from './events.js';
 import { Intake } from './intake.js';
@@ -44,6 +44,23 @@ export interface Runner {
     inputs: readonly ImageInput[],
     options: EmbedOptions & { readonly onError: 'return' },
   ): Promise<(Float32Array | RunnerError)[]>;
+  /**
+   * Embeds texts with the text side of a model, so that they find the pictures of `embedImages`; needs `text` among the
+   * runner's `tasks`. Texts have a thread of their own and don't wait for photos. Longer ones are cut as the model's
+   * tokenizer says.
+   * @returns one L2-normalised `Float32Array` per text, in order; with `onError: 'return'` a blank text has its
+   *   `RunnerError` (`JOB_INVALID`) in its place.
+   * @throws RunnerError of the first text that failed, unless `onError` is `return`; `OPTIONS_INVALID` without the task
+   *   or for an unknown label; `RUNNER_STOPPED` before `start()` and after `stop()`.
+   */
+  embedTexts(
+    texts: readonly string[],
+    options?: EmbedOptions & { readonly onError?: 'throw' },
+  ): Promise<Float32Array[]>;
+  embedTexts(
+    texts: readonly string[],
+    options: EmbedOptions & { readonly onError: 'return' },
+  ): Promise<(Float32Array | RunnerError)[]>;
 }
 
 export interface EmbedOptions {
@@ -64,22 +81,25 @@ const FAILED_STOP_MS = 1000;
  */
 export function createRunner(options: RunnerOptions): Runner {
   const conductor = new Conductor(resolveRunnerOptions(options));
-  async function embedImages(
-    inputs: readonly ImageInput[],
-    call?: EmbedOptions & { onError?: 'throw' | 'return' },
-  ): Promise<never[]> {
-    const values = await conductor.embedImages(inputs, call?.model);
-    const failed = values.find((value) => value instanceof RunnerError);
-    if (failed !== undefined && call?.onError !== 'return') throw failed;
-    return values as never[];
-  }
   return {
     start: () => conductor.start(),
     stop: (stopOptions) => conductor.stop(stopOptions?.deadlineMs),
     on: (name, listener) => conductor.events.on(name, listener),
     stats: () => conductor.stats(),
-    embedImages,
+    embedImages: async (inputs: readonly ImageInput[], call?: AnyEmbedOptions) =>
+      orThrow(await conductor.engineFor('embedImages').embedImages(inputs, call?.model), call),
+    embedTexts: async (texts: readonly string[], call?: AnyEmbedOptions) =>
+      orThrow(await conductor.engineFor('embedTexts').embedTexts(texts, call?.model), call),
   };
+}
+
+type AnyEmbedOptions = EmbedOptions & { readonly onError?: 'throw' | 'return' };
+
+/** The values as they are, or the first failure thrown, as the call asks. `never[]` fits the types of both. */
+function orThrow(values: Vectors, call: AnyEmbedOptions | undefined): never[] {
+  const failed = values.find((value) => value instanceof RunnerError);
+  if (failed !== undefined && call?.onError !== 'return') throw failed;
+  return values as never[];
 }
 
 class Conductor {
@@ -100,11 +120,12 @@ class Conductor {
   constructor(options: ResolvedOptions) {
     this.#options = options;
     this.#tasks = new TaskTable(options.tasks);
-    if (this.#tasks.has('clip') && options.models.length === 0) {
+    const needy = ['clip', 'text'].find((name) => this.#tasks.has(name));
+    if (needy !== undefined && options.models.length === 0) {
       const example = 'clip-ViT-L-14=openai/clip-vit-large-patch14';
       throw new RunnerError(
         'OPTIONS_INVALID',
-        `createRunner: the task "clip" needs a model, e.g. models: "${example}".`,
+        `createRunner: the task "${needy}" needs a model, e.g. models: "${example}".`,
       );
     }
   }
@@ -125,13 +146,13 @@ class Conductor {
     return this.#counter.snapshot(this.#state, this.#held(), this.#courier?.stats().held ?? 0);
   }
 
-  embedImages(
-    inputs: readonly ImageInput[],
-    label: string | undefined,
-  ): Promise<readonly (Float32Array | RunnerError)[]> {
-    if (this.#state === 'running' && this.#engine !== undefined) return this.#engine.embedImages(inputs, label);
-    const message = `embedImages needs a running runner, but it is ${this.#state}. Await start() first.`;
-    return Promise.reject(new RunnerError('RUNNER_STOPPED', message));
+  /** @throws RunnerError `RUNNER_STOPPED` unless the runner is running. */
+  engineFor(method: string): Engine {
+    if (this.#state === 'running' && this.#engine !== undefined) return this.#engine;
+    throw new RunnerError(
+      'RUNNER_STOPPED',
+      `${method} needs a running runner, but it is ${this.#state}. Await start() first.`,
+    );
   }
 
   async #start(): Promise<void> {
@@ -181,7 +202,7 @@ class Conductor {
       emit,
       itemBytes: engine.itemBytes,
       unitsOf: (job) => this.#unitsOf(job, queue),
-      submit: (items) => engine.lane.submit(items),
+      submit: (items) => engine.submit(items),
       deliver: (delivery) => this.#deliver(courier, delivery),
       whenSinkOpen: (signal) => courier.whenClosed(signal),
     });
@@ -220,7 +241,7 @@ class Conductor {
     if (this.#started !== undefined) await deadline.reaches(this.#started, (totalMs) => totalMs);
     await Promise.all(this.#intakes.map((intake) => intake.stopClaiming()));
     if (wasRunning) await this.#drain(deadline);
-    this.#engine?.lane.cancel();
+    this.#engine?.cancel();
     this.#delivering.abort();
     const unfinished = this.#held();
     await this.#closeAll(deadline);
@@ -231,9 +252,9 @@ class Conductor {
   /** Flush, run, deliver, acknowledge. Half of the time is for work not yet begun; after it only what runs is awaited. */
   async #drain(deadline: Deadline): Promise<void> {
     const idle = Promise.all([...this.#intakes.map((intake) => intake.whenIdle()), this.#engine?.whenIdle()]);
-    this.#engine?.lane.flush();
+    this.#engine?.flush();
     if (await deadline.reaches(idle, (totalMs) => totalMs / 2)) return;
-    this.#engine?.lane.cancel();
+    this.#engine?.cancel();
     if (await deadline.reaches(idle, (totalMs) => totalMs - CLOSING_RESERVE_MS)) return;
     this.#delivering.abort();
     await deadline.reaches(idle, (totalMs) => totalMs - CLOSING_RESERVE_MS / 2);
@@ -242,7 +263,9 @@ class Conductor {
   async #closeAll(deadline: Deadline): Promise<void> {
     const { queues } = this.#options;
     const isOpen = this.#courier !== undefined;
-    await Promise.all(isOpen ? queues.map((queue) => queue.close({ deadlineMs: deadline.remainingMs(CLOSING_RESERVE_MS) })) : []);
+    await Promise.all(
+      isOpen ? queues.map((queue) => queue.close({ deadlineMs: deadline.remainingMs(CLOSING_RESERVE_MS) })) : [],
+    );
     await this.#courier?.close();
     // A thread inside a model can't be ended without ending the process: past the deadline it is left to itself.
     const closed = this.#engine?.close() ?? Promise.resolve();

@@ -1,5 +1,5 @@
 import { RunnerError } from './errors.js';
-import type { Job } from './job.js';
+import type { InputKind, Job } from './job.js';
 import type { TaskRef, ThreadUnit } from './pool/protocol.js';
 import { BUILT_IN_TASKS } from './tasks/index.js';
 import type { Task } from './tasks/task.js';
@@ -26,9 +26,16 @@ export class TaskTable {
     return this.#byName.has(name);
   }
 
-  /** What the threads need to open the same tasks. */
-  refs(): readonly TaskRef[] {
-    return this.#tasks.map(({ name, module }) => (module === undefined ? { name } : { name, module }));
+  /** The kinds of input that the tasks read, each once. */
+  kinds(): readonly InputKind[] {
+    return [...new Set(this.#tasks.map(({ input }) => input))];
+  }
+
+  /** What the threads of a kind of input need to open the same tasks. */
+  refs(kind: InputKind): readonly TaskRef[] {
+    return this.#tasks
+      .filter(({ input }) => input === kind)
+      .map(({ name, module }) => (module === undefined ? { name } : { name, module }));
   }
 
   setUnits(units: readonly ThreadUnit[]): void {

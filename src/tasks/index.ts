@@ -1,5 +1,6 @@
 import { clipTask } from './clip.js';
 import type { Task } from './task.js';
+import { textTask } from './text.js';
 
 /** Every built-in task, one line each. */
-export const BUILT_IN_TASKS: readonly Task[] = [clipTask];
+export const BUILT_IN_TASKS: readonly Task[] = [clipTask, textTask];

@@ -33,7 +33,8 @@ export async function openVisionTower(session: Session, model: ClipModel, maxBat
   const output = pickOutput(session, model);
   const fixedBatch = typeof input.shape[0] === 'number' && input.shape[0] > 0 ? input.shape[0] : undefined;
   const embed = embedder({ session, input, output, preprocess: model.preprocess, fixedBatch });
-  const dimension = await selfTest(embed, model, fixedBatch ?? maxBatch);
+  const subject = { label: model.label, file: model.visionFile, dtype: model.dtype, input: 'picture' } as const;
+  const dimension = await selfTest(embed, testPictures(model.preprocess), subject, fixedBatch ?? maxBatch);
   return { dimension, maxBatch: fixedBatch ?? maxBatch, embed };
 }
 
@@ -108,4 +109,15 @@ function embedder(graph: Graph): VisionTower['embed'] {
     if (embeddings === undefined) throw new RunnerError('RUN_FAILED', `The model gave no output "${graph.output}".`);
     return tensors.map((_, index) => normalise(embeddings, index));
   };
+}
+
+/** Normalised pixels of a plausible range that differ by seed: a slow wave, so that resizing or channel order matter. */
+function testPictures({ crop }: ImagePreprocess): Float32Array[] {
+  const length = 3 * crop.width * crop.height;
+  return [0, 1, 2].map((seed) =>
+    Float32Array.from(
+      { length },
+      (_, i) => Math.sin((i * (seed + 1)) / 997) * 1.5 + Math.cos(i / (13 + 7 * seed)) * 0.5,
+    ),
+  );
 }

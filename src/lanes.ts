@@ -1,0 +1,102 @@
+import { RunnerError } from './errors.js';
+import type { Emit } from './events.js';
+import type { InputKind } from './job.js';
+import { Lane } from './lane.js';
+import type { ClipModel } from './model.js';
+import type { ResolvedOptions } from './options.js';
+import { ThreadPool } from './pool/pool.js';
+import type { ThreadUnit, WorkerSettings } from './pool/protocol.js';
+import type { TaskTable } from './task-table.js';
+
+/** How a lane differs from the others: its threads, and how long a part batch may wait. */
+type LaneShape = Pick<ResolvedOptions, 'threads' | 'intraOpThreads' | 'maxWaitMs'>;
+
+/**
+ * Opens a lane, with threads and sessions of its own, for each kind of input that a task reads. A person waits for a
+ * text: it never queues behind photos.
+ * @throws RunnerError `MODEL_*`, `DEVICE_UNAVAILABLE`, `THREAD_TIMEOUT`; what was opened is then closed.
+ */
+export async function openLanes(
+  options: ResolvedOptions,
+  tasks: TaskTable,
+  clipModels: readonly ClipModel[],
+  emit: Emit,
+): Promise<ReadonlyMap<InputKind, Lane>> {
+  const pools: ThreadPool[] = [];
+  const lanes = new Map<InputKind, Lane>();
+  const units: ThreadUnit[] = [];
+  let loadMs = 0;
+  try {
+    // One after the other: loading uses every core as it is.
+    for (const kind of tasks.kinds()) {
+      const shape = shapeOf(kind, options);
+      const settings = { ...workerSettings(options, shape, clipModels), tasks: tasks.refs(kind) };
+      const { loadTimeoutMs, batchTimeoutMs } = options;
+      const pool = new ThreadPool({ threads: shape.threads, settings, loadTimeoutMs, batchTimeoutMs });
+      pools.push(pool);
+      const report = await pool.load();
+      units.push(...report.units);
+      loadMs += report.loadMs;
+      lanes.set(kind, new Lane(kind, pool, { ...options, maxWaitMs: shape.maxWaitMs }, emit));
+    }
+    checkDimensions(units, options.embeddingDim);
+    checkTowers(units);
+  } catch (thrown) {
+    await Promise.all(pools.map((pool) => pool.close()));
+    throw thrown;
+  }
+  tasks.setUnits(units);
+  for (const { task, label, device, maxBatch, dimension } of units) {
+    emit('model:ready', { task, label, device, maxBatch, dimension });
+  }
+  const threads = pools.reduce((sum, pool) => sum + pool.threads, 0);
+  emit('runner:ready', { threads, intraOpThreads: options.intraOpThreads, loadMs });
+  return lanes;
+}
+
+/** Texts: one thread that may use as many cores as those of the photos together, and no wait for a fuller batch. */
+function shapeOf(kind: InputKind, { threads, intraOpThreads, maxWaitMs }: ResolvedOptions): LaneShape {
+  if (kind === 'image') return { threads, intraOpThreads, maxWaitMs };
+  return { threads: 1, intraOpThreads: threads * intraOpThreads, maxWaitMs: 0 };
+}
+
+function workerSettings(
+  options: ResolvedOptions,
+  { intraOpThreads }: LaneShape,
+  clipModels: readonly ClipModel[],
+): Omit<WorkerSettings, 'tasks'> {
+  const { maxBatch, device, strictDevice } = options;
+  const { orientation, resample, roots, maxFileBytes, maxPixels, decodeTimeoutMs, decodeConcurrency, blockDecoders } =
+    options;
+  return {
+    clipModels,
+    maxBatch,
+    image: { orientation, resample, roots, maxFileBytes, maxPixels, decodeTimeoutMs, decodeConcurrency, blockDecoders },
+    session: { device, strictDevice, intraOpThreads },
+  };
+}
+
+/** A server that expects another length would answer 400 to every job: better to say so before the first. */
+function checkDimensions(units: readonly ThreadUnit[], expected: number): void {
+  for (const { label, dimension } of units) {
+    if (expected === 0 || dimension === undefined || dimension === expected) continue;
+    throw new RunnerError(
+      'MODEL_WRONG_LENGTH',
+      `The model "${label}" makes vectors of ${dimension} numbers, but the server expects ${expected} ` +
+        '(embeddingDim, PROCESSING_EMBEDDING_DIM): set it to the model, or choose another model.',
+    );
+  }
+}
+
+/** A text finds photos only where both sides of a model make vectors of the same space. */
+function checkTowers(units: readonly ThreadUnit[]): void {
+  for (const text of units.filter(({ task }) => task === 'text')) {
+    const image = units.find(({ task, label }) => task === 'clip' && label === text.label);
+    if (image === undefined || image.dimension === text.dimension) continue;
+    throw new RunnerError(
+      'MODEL_INVALID',
+      `The sides of the model "${text.label}" don't belong together: pictures become ${String(image.dimension)} numbers, ` +
+        `texts ${String(text.dimension)}. Take both graphs from the same export.`,
+    );
+  }
+}

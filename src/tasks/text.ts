@@ -1,0 +1,59 @@
+import { RunnerError } from '../errors.js';
+import type { ClipModel } from '../model.js';
+import { openTextTower } from './text-tower.js';
+import { openTokenizer } from './tokenizer/tokenizer.js';
+import type { Task, TaskContext, TaskUnit } from './task.js';
+
+/**
+ * Text embeddings: one unit per CLIP model. A unit's value is a `Float32Array` of the model's dimension, L2-normalised,
+ * in the same space as the model's image embeddings.
+ */
+export const textTask: Task = {
+  name: 'text',
+  input: 'text',
+
+  async open(context) {
+    const units: TaskUnit<readonly number[]>[] = [];
+    for (const model of context.clipModels) units.push(await openUnit(model, context));
+    return units;
+  },
+
+  deliver(value, job, unit) {
+    return [
+      {
+        jobId: job.id,
+        unit: `${unit.task}/${unit.label}`,
+        path: `/api/internal/text_queries/${job.id}`,
+        body: { embedding: Array.from(value as Float32Array), model: unit.label },
+      },
+    ];
+  },
+};
+
+async function openUnit(model: ClipModel, context: TaskContext): Promise<TaskUnit<readonly number[]>> {
+  const { textFile, tokenizerFolder } = model;
+  if (textFile === undefined || tokenizerFolder === undefined) {
+    throw new RunnerError(
+      'MODEL_INVALID',
+      `The model "${model.label}" has no text side in ${model.folder}: the task "text" needs a text graph and tokenizer.json.`,
+    );
+  }
+  const tokenizer = await openTokenizer(tokenizerFolder);
+  const session = await context.openSession(textFile);
+  const tower = await openTextTower(session, tokenizer, { ...model, textFile }, context.maxBatch);
+  return {
+    label: model.label,
+    modelName: model.name,
+    device: session.device,
+    dimension: tower.dimension,
+    maxBatch: tower.maxBatch,
+    prepare: (text) => tokenizer.encode(checkText(text), tower.maxTokens),
+    run: (texts) => tower.embed(texts),
+    close: () => session.close(),
+  };
+}
+
+function checkText(text: unknown): string {
+  if (typeof text === 'string' && text.trim() !== '') return text;
+  throw new RunnerError('JOB_INVALID', 'text is required: expected a text that is not blank.');
+}

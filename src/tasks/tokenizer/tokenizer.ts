@@ -1,0 +1,98 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { RunnerError, coerceError, systemCode } from '../../errors.js';
+import { createEncoder } from './encode.js';
+import { buildParts, type TokenizerJson, type TokenizerParts } from './hugging-face.js';
+
+/** Turns texts into the ids that a text graph was trained with. */
+export interface Tokenizer {
+  /** The most tokens that its files allow for one text; undefined where they don't say. */
+  readonly maxTokens: number | undefined;
+  /** The id that fills up a text that is shorter than the graph's sequence. */
+  readonly padId: number;
+  /**
+   * At most `maxTokens` ids, the special ones included, which a longer text keeps. Takes time by what decides on these
+   * tokens, not by the length of the text. Lone surrogates count as U+FFFD.
+   */
+  encode(text: string, maxTokens: number): readonly number[];
+}
+
+/** Some configurations say "no limit" with a number like 1e30. */
+const NO_LIMIT = 1_000_000;
+
+type Json = Readonly<Record<string, unknown>>;
+
+/**
+ * Opens the tokenizer of a folder: `tokenizer.json`, with `tokenizer_config.json` where there is one.
+ * @throws RunnerError `MODEL_INVALID` where a file is missing, broken, or has a step that isn't known.
+ */
+export async function openTokenizer(folder: string): Promise<Tokenizer> {
+  const file = join(folder, 'tokenizer.json');
+  const json = await readJson(file);
+  if (json === undefined)
+    throw new RunnerError('MODEL_INVALID', `There is no ${file}: texts can't be read without it.`);
+  const config = (await readJson(join(folder, 'tokenizer_config.json'))) ?? {};
+  let parts: TokenizerParts;
+  try {
+    parts = await buildParts({ added_tokens: [], ...json } as unknown as TokenizerJson, config);
+  } catch (thrown) {
+    const { message } = coerceError(thrown);
+    throw new RunnerError('MODEL_INVALID', `${file} is not a tokenizer that can be used: ${message}`, {
+      cause: thrown,
+    });
+  }
+  return { maxTokens: limitOf(json, config), padId: padIdOf(json, config, parts), encode: createEncoder(parts) };
+}
+
+/** The object in a JSON file, or undefined where there is no file. @throws RunnerError `MODEL_INVALID` */
+export async function readJson(file: string): Promise<Json | undefined> {
+  try {
+    const value: unknown = JSON.parse((await readFile(file, 'utf8')).replace(/^\uFEFF/, ''));
+    if (isObject(value)) return value;
+    throw new Error('it holds no object');
+  } catch (thrown) {
+    if (systemCode(thrown) === 'ENOENT') return undefined;
+    const { message } = coerceError(thrown);
+    throw new RunnerError('MODEL_INVALID', `Expected JSON in ${file}: ${message}.`, { cause: thrown });
+  }
+}
+
+/** The least of the positive whole numbers below "no limit" among values that may be anything. */
+export function leastLimit(values: readonly unknown[]): number | undefined {
+  const limits = values.filter((value): value is number => Number.isSafeInteger(value) && (value as number) > 0);
+  const least = Math.min(...limits);
+  return least < NO_LIMIT ? least : undefined;
+}
+
+/** The value at a path of keys, or undefined. */
+export function valueAt(json: unknown, ...keys: readonly string[]): unknown {
+  return keys.reduce<unknown>(
+    (value, key) => (isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined),
+    json,
+  );
+}
+
+function limitOf(json: Json, config: Json): number | undefined {
+  return leastLimit([
+    config['model_max_length'],
+    valueAt(json, 'truncation', 'max_length'),
+    valueAt(json, 'padding', 'strategy', 'Fixed'),
+  ]);
+}
+
+function padIdOf(json: Json, config: Json, parts: TokenizerParts): number {
+  const written = valueAt(json, 'padding', 'pad_id');
+  if (typeof written === 'number') return written;
+  const token = contentOf(config['pad_token']) ?? contentOf(config['eos_token']);
+  return (token === undefined ? undefined : parts.idOf(token)) ?? 0;
+}
+
+/** A special token in a configuration is its text, or an object with it. */
+function contentOf(token: unknown): string | undefined {
+  const content = isObject(token) ? token['content'] : token;
+  return typeof content === 'string' ? content : undefined;
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
