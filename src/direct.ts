@@ -3,7 +3,10 @@ import { RunnerError } from './errors.js';
 import type { Lane, LaneItem } from './lane.js';
 import type { ThreadOutcome } from './pool/protocol.js';
 
-/** A picture of a direct call: a path, or the file's bytes (JPEG, PNG, WebP, GIF, AVIF). */
+/**
+ * A picture of a direct call: a path, or the file's bytes (JPEG, PNG, WebP, GIF, AVIF), which must stay as they are until
+ * the call has ended.
+ */
 export type ImageInput = string | URL | Uint8Array;
 
 /** Submits items that belong to no job and waits for the outcomes of one unit, in order. */
@@ -52,8 +55,7 @@ function prepareCall(
 ): { item: LaneItem; value: Promise<unknown> } {
   let resolve: (value: unknown) => void = () => undefined;
   const value = new Promise<unknown>((settle) => (resolve = settle));
-  // Bytes are copied: the thread takes its buffer over, and the caller's may be part of a shared one.
-  const source = input instanceof Uint8Array ? { bytes: new Uint8Array(input) } : { path: pathOf(input) };
+  const source = input instanceof Uint8Array ? { bytes: input } : { path: pathOf(input) };
   const item: LaneItem = {
     tasks: [wanted],
     bytes: tensorBytes + ('bytes' in source ? source.bytes.byteLength : 0),

@@ -106,10 +106,11 @@ export class ThreadPool {
 
   /** Runs a batch. Outcomes come through `onMessage`; rejects where the thread as a whole failed or took too long. */
   async run(items: readonly ThreadItem[], onMessage: (message: ThreadMessage) => void): Promise<void> {
-    const transfer = items.flatMap(({ input }) => ('bytes' in input ? [input.bytes.buffer as ArrayBuffer] : []));
+    const copies = items.map(copyBytes);
+    const transfer = copies.flatMap(({ input }) => ('bytes' in input ? [input.bytes.buffer as ArrayBuffer] : []));
     let isOver = false;
     const running = this.#exchange(
-      (port) => ({ type: 'batch', port, items }),
+      (port) => ({ type: 'batch', port, items: copies }),
       (message) => {
         if (!isOver) onMessage(message);
       },
@@ -171,6 +172,12 @@ export class ThreadPool {
     this.#inFlight.add(tracked);
     return exchange;
   }
+}
+
+/** The thread takes a picture's buffer over; the caller's own may be part of a shared one. Copied no sooner than needed. */
+function copyBytes(item: ThreadItem): ThreadItem {
+  const { input } = item;
+  return 'bytes' in input ? { ...item, input: { kind: 'image', bytes: new Uint8Array(input.bytes) } } : item;
 }
 
 async function withDeadline<T>(work: Promise<T>, ms: number, error: () => RunnerError): Promise<T> {
