@@ -89,6 +89,7 @@ export interface RunnerEvents {
   'queue:warning': { readonly queue: string; readonly message: string };
 }
 
+/** Name of an event, `noun:verb`. */
 export type EventName = keyof RunnerEvents;
 
 type Listener<Name extends EventName> = (event: RunnerEvents[Name]) => void;

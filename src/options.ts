@@ -31,10 +31,11 @@ export interface RunnerOptions extends Partial<TunableOptions> {
   readonly hub?: HubOptions;
 }
 
+/** The options that are plain values; each has a default. */
 export interface TunableOptions {
   /** Which file of a model is used. @default 'fp32' */
   readonly dtype: Dtype;
-  /** @default 'auto' */
+  /** Where models run; `auto` takes the best that is there, and the processor at last. @default 'auto' */
   readonly device: Device;
   /** Refuse to start when the device asked for can't be had, instead of using the processor. @default false */
   readonly strictDevice: boolean;
@@ -174,7 +175,7 @@ export function resolveRunnerOptions(options: RunnerOptions): ResolvedOptions {
  * Reads `label=name[,label=name…]`; a lone name is its own label.
  * @throws RunnerError `OPTIONS_INVALID` for an empty part or a label that stands twice.
  */
-export function parseModels(models: string | readonly ModelName[]): readonly ModelName[] {
+function parseModels(models: string | readonly ModelName[]): readonly ModelName[] {
   const list =
     typeof models === 'string'
       ? models

@@ -28,6 +28,7 @@ export interface Runner {
   stop(options?: { readonly deadlineMs?: number }): Promise<void>;
   /** Subscribes to an event; answers a function that ends the subscription. */
   on<Name extends EventName>(name: Name, listener: (event: RunnerEvents[Name]) => void): () => void;
+  /** Counts since the runner was made, and what it does now; a copy. */
   stats(): RunnerStats;
   /**
    * Embeds pictures in the same threads and batches as the queue's jobs.
@@ -40,12 +41,14 @@ export interface Runner {
     inputs: readonly ImageInput[],
     options?: EmbedOptions & { readonly onError?: 'throw' },
   ): Promise<Float32Array[]>;
+  /** As above, but a picture that fails has its `RunnerError` in its place, and the others their vectors. */
   embedImages(
     inputs: readonly ImageInput[],
     options: EmbedOptions & { readonly onError: 'return' },
   ): Promise<(Float32Array | RunnerError)[]>;
 }
 
+/** What a direct call may choose. */
 export interface EmbedOptions {
   /** Label of the model. @default the first one */
   readonly model?: string;
@@ -242,7 +245,9 @@ class Conductor {
   async #closeAll(deadline: Deadline): Promise<void> {
     const { queues } = this.#options;
     const isOpen = this.#courier !== undefined;
-    await Promise.all(isOpen ? queues.map((queue) => queue.close({ deadlineMs: deadline.remainingMs(CLOSING_RESERVE_MS) })) : []);
+    await Promise.all(
+      isOpen ? queues.map((queue) => queue.close({ deadlineMs: deadline.remainingMs(CLOSING_RESERVE_MS) })) : [],
+    );
     await this.#courier?.close();
     // A thread inside a model can't be ended without ending the process: past the deadline it is left to itself.
     const closed = this.#engine?.close() ?? Promise.resolve();
