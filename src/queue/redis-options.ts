@@ -11,6 +11,7 @@ import {
 } from './queue-options.js';
 import { describeConnection, parseRedisUrl } from './redis-connection.js';
 
+/** Which Redis and which lists, and how quickly dead consumers are noticed. */
 export interface RedisQueueOptions extends CommonQueueOptions {
   /**
    * The server; `rediss://` for TLS.
