@@ -1,13 +1,23 @@
+import { stat } from 'node:fs/promises';
 import { DirectCalls, type ImageInput } from './direct.js';
 import { RunnerError } from './errors.js';
 import type { Emit } from './events.js';
 import { Lane } from './lane.js';
+import { untilAborted } from './lifecycle.js';
 import type { ClipModel } from './model.js';
 import { resolveClipModel } from './models/resolve.js';
 import type { ResolvedOptions } from './options.js';
 import { ThreadPool } from './pool/pool.js';
 import type { ThreadUnit, WorkerSettings } from './pool/protocol.js';
 import type { TaskTable } from './task-table.js';
+
+export interface EngineHooks {
+  readonly emit: Emit;
+  /** Every thread hangs in a batch that is overdue: nothing more can be done here. */
+  readonly onStuck: (error: RunnerError) => void;
+  /** Ends `open()` early. */
+  readonly signal: AbortSignal;
+}
 
 /** Models, threads and batches: the part of a runner that needs no queue. */
 export class Engine {
@@ -28,13 +38,19 @@ export class Engine {
    * Finds or downloads the models, and loads and tests them in every thread.
    * @throws RunnerError `MODEL_*`, `DEVICE_UNAVAILABLE`, `THREAD_TIMEOUT`
    */
-  static async open(options: ResolvedOptions, tasks: TaskTable, emit: Emit, signal: AbortSignal): Promise<Engine> {
+  static async open(
+    options: ResolvedOptions,
+    tasks: TaskTable,
+    { emit, onStuck, signal }: EngineHooks,
+  ): Promise<Engine> {
+    await checkRoots(options.roots);
     const models = tasks.has('clip') ? await resolveModels(options, emit, signal) : [];
     const { threads, intraOpThreads, loadTimeoutMs, batchTimeoutMs } = options;
     const settings = workerSettings(options, tasks, models);
     const pool = new ThreadPool({ threads, settings, loadTimeoutMs, batchTimeoutMs });
+    pool.whenStuck(onStuck);
     try {
-      const report = await pool.load();
+      const report = await untilAborted(pool.load(), signal);
       checkDimensions(report.units, options.embeddingDim);
       tasks.setUnits(report.units);
       for (const { task, label, device, maxBatch, dimension } of report.units) {
@@ -42,7 +58,8 @@ export class Engine {
       }
       emit('runner:ready', { threads, intraOpThreads, loadMs: report.loadMs });
     } catch (thrown) {
-      await pool.close();
+      // Not awaited: a thread that hangs in its model would keep us.
+      void pool.close();
       throw thrown;
     }
     return new Engine(new Lane('image', pool, options, emit), models, options.maxDirect);
@@ -72,6 +89,16 @@ export class Engine {
 
   close(): Promise<void> {
     return this.lane.close();
+  }
+}
+
+/** Without its folder (a mount that is missing, say) every job would end as a dead letter. */
+async function checkRoots(roots: readonly string[]): Promise<void> {
+  for (const root of roots) {
+    const facts = await stat(root).catch(() => undefined);
+    if (facts?.isDirectory() === true) continue;
+    const hint = 'Create or mount it, or name another one (roots, PROJECT_ROOT, UPLOAD_BASE_DIR).';
+    throw new RunnerError('OPTIONS_INVALID', `Expected a folder of photos at ${root}, but there is none. ${hint}`);
   }
 }
 

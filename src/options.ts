@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import {
+  durationMs,
   flag,
   listOf,
   oneOf,
@@ -8,6 +9,7 @@ import {
   show,
   someText,
   wholeNumber,
+  wholeNumberBetween,
   type Check,
 } from './check.js';
 import { RunnerError } from './errors.js';
@@ -113,6 +115,12 @@ const DEFAULTS: TunableOptions = {
   shutdownTimeoutMs: 8_000,
 };
 
+/** An empty list would let jobs read any file. */
+const someFolders: Check<readonly string[]> = {
+  expected: 'a list of at least one folder',
+  accepts: (value): value is readonly string[] => listOf(someText).accepts(value) && value.length > 0,
+};
+
 const CHECKS: { readonly [Name in keyof TunableOptions]: Check<TunableOptions[Name]> } = {
   dtype: oneOf(DTYPES),
   device: oneOf(DEVICES),
@@ -121,24 +129,24 @@ const CHECKS: { readonly [Name in keyof TunableOptions]: Check<TunableOptions[Na
   intraOpThreads: wholeNumber,
   maxBatch: positiveInteger,
   maxBatchBytes: positiveInteger,
-  maxWaitMs: wholeNumber,
+  maxWaitMs: wholeNumberBetween(0, 60_000),
   maxInFlight: wholeNumber,
   maxDirect: positiveInteger,
   orientation: oneOf(['apply', 'ignore']),
   resample: oneOf(['fast', 'exact']),
-  roots: listOf(someText),
+  roots: someFolders,
   maxFileBytes: positiveInteger,
   maxPixels: positiveInteger,
-  decodeTimeoutMs: positiveInteger,
+  decodeTimeoutMs: wholeNumberBetween(1, 3_600_000),
   decodeConcurrency: positiveInteger,
   blockDecoders: flag,
   embeddingDim: wholeNumber,
   maxElementBytes: positiveInteger,
   onGone: oneOf(['bury', 'ack']),
   authFailLimit: wholeNumber,
-  loadTimeoutMs: positiveInteger,
-  batchTimeoutMs: positiveInteger,
-  shutdownTimeoutMs: positiveInteger,
+  loadTimeoutMs: durationMs,
+  batchTimeoutMs: durationMs,
+  shutdownTimeoutMs: durationMs,
 };
 
 /** Options with every default filled in. */
@@ -159,6 +167,10 @@ export function resolveRunnerOptions(options: RunnerOptions): ResolvedOptions {
     throw invalid('createRunner: a queue needs a sink for its results, e.g. sink: httpSink().');
   const cores = availableParallelism();
   const intraOpThreads = resolved.intraOpThreads || Math.max(1, Math.floor(cores / resolved.threads));
+  if (resolved.threads * intraOpThreads > cores) {
+    const came = `${resolved.threads} x ${intraOpThreads}`;
+    throw invalid(`createRunner: threads x intraOpThreads must not exceed the ${cores} cores, but got ${came}.`);
+  }
   return {
     ...resolved,
     intraOpThreads,

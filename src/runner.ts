@@ -57,6 +57,9 @@ export interface EmbedOptions {
 /** Time kept back from the deadline of `stop()` to give jobs back and to close connections. */
 const CLOSING_RESERVE_MS = 2000;
 
+/** Time that calling off deliveries and threads without work takes at most. */
+const ABORT_MS = 500;
+
 /** Time to stop in after a failure. */
 const FAILED_STOP_MS = 1000;
 
@@ -103,6 +106,7 @@ class Conductor {
   constructor(options: ResolvedOptions) {
     this.#options = options;
     this.#tasks = new TaskTable(options.tasks);
+    for (const queue of options.queues) jobTypeOf(queue);
     if (this.#tasks.has('clip') && options.models.length === 0) {
       const example = 'clip-ViT-L-14=openai/clip-vit-large-patch14';
       throw new RunnerError(
@@ -142,7 +146,8 @@ class Conductor {
     try {
       signal.throwIfAborted();
       this.#state = 'starting';
-      const engine = await Engine.open(this.#options, this.#tasks, this.events.emit, signal);
+      const onStuck = (error: RunnerError): void => this.#fail(error);
+      const engine = await Engine.open(this.#options, this.#tasks, { emit: this.events.emit, onStuck, signal });
       this.#engine = engine;
       signal.throwIfAborted();
       await this.#openQueues(engine);
@@ -150,7 +155,7 @@ class Conductor {
       this.#state = 'running';
       for (const intake of this.#intakes) intake.start();
     } catch (thrown) {
-      await this.#engine?.close();
+      void this.#engine?.close();
       if (signal.aborted)
         throw new RunnerError('RUNNER_STOPPED', 'The runner was stopped before it had started.', { cause: thrown });
       void this.stop(0);
@@ -163,7 +168,7 @@ class Conductor {
     if (sink === undefined || queues.length === 0) return;
     const courier = createCourier({
       sink,
-      options: { authFailLimit },
+      options: { authFailLimit, ...(sink.concurrency === undefined ? {} : { concurrency: sink.concurrency }) },
       onEvent: relayCourierEvents(this.events.emit, (error) => this.#fail(error)),
     });
     this.#courier = courier;
@@ -220,13 +225,13 @@ class Conductor {
     this.#state = 'stopping';
     this.#starting.abort();
     this.events.emit('runner:stopping', { deadlineMs });
-    if (this.#started !== undefined) await deadline.reaches(this.#started, (totalMs) => totalMs);
-    await Promise.all(this.#intakes.map((intake) => intake.stopClaiming()));
+    const claiming = Promise.all(this.#intakes.map((intake) => intake.stopClaiming()));
+    await deadline.reaches(claiming, (totalMs) => totalMs - CLOSING_RESERVE_MS);
     if (wasRunning) await this.#drain(deadline);
     this.#engine?.lane.cancel();
     this.#delivering.abort();
-    const unfinished = this.#held();
     await this.#closeAll(deadline);
+    const unfinished = this.#intakes.reduce((sum, intake) => sum + intake.unfinished, 0);
     this.#state = 'stopped';
     this.events.emit('runner:stopped', { unfinished });
   }
@@ -237,9 +242,9 @@ class Conductor {
     this.#engine?.lane.flush();
     if (await deadline.reaches(idle, (totalMs) => totalMs / 2)) return;
     this.#engine?.lane.cancel();
-    if (await deadline.reaches(idle, (totalMs) => totalMs - CLOSING_RESERVE_MS)) return;
+    if (await deadline.reaches(idle, (totalMs) => totalMs - CLOSING_RESERVE_MS - ABORT_MS)) return;
     this.#delivering.abort();
-    await deadline.reaches(idle, (totalMs) => totalMs - CLOSING_RESERVE_MS / 2);
+    await deadline.reaches(idle, (totalMs) => totalMs - CLOSING_RESERVE_MS);
   }
 
   async #closeAll(deadline: Deadline): Promise<void> {
@@ -248,10 +253,10 @@ class Conductor {
     await Promise.all(
       isOpen ? queues.map((queue) => queue.close({ deadlineMs: deadline.remainingMs(CLOSING_RESERVE_MS) })) : [],
     );
-    await this.#courier?.close();
-    // A thread inside a model can't be ended without ending the process: past the deadline it is left to itself.
-    const closed = this.#engine?.close() ?? Promise.resolve();
-    await deadline.reaches(closed, (totalMs) => totalMs);
+    // A thread inside a model can't be ended without ending the process: past the deadline it is left to itself. So is a
+    // start that is still loading; it closes what it has opened.
+    const closed = Promise.all([this.#courier?.close(), this.#engine?.close(), this.#started?.catch(() => undefined)]);
+    await new Deadline(deadline.remainingMs(ABORT_MS)).reaches(closed, (totalMs) => totalMs);
   }
 
   #held(): number {

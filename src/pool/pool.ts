@@ -45,6 +45,8 @@ export class ThreadPool {
   readonly #shared: SharedState = new Int32Array(new SharedArrayBuffer(8));
   readonly #inFlight = new Set<Promise<void>>();
   #onFree: () => void = () => undefined;
+  #onStuck: (error: RunnerError) => void = () => undefined;
+  #overdue = 0;
   #closing: Promise<void> | undefined;
 
   constructor(options: PoolOptions) {
@@ -68,6 +70,11 @@ export class ThreadPool {
   /** Sets what is called whenever a thread is done with a batch. */
   whenFree(callback: () => void): void {
     this.#onFree = callback;
+  }
+
+  /** Sets what is called when every place of every thread is taken by a batch that is overdue. */
+  whenStuck(callback: (error: RunnerError) => void): void {
+    this.#onStuck = callback;
   }
 
   /** Batches in the threads now. */
@@ -117,10 +124,20 @@ export class ThreadPool {
       transfer,
     );
     try {
-      await withDeadline(running, this.#options.batchTimeoutMs, () => batchTimeout(this.#options.batchTimeoutMs));
+      await withDeadline(running, this.#options.batchTimeoutMs, () => this.#countOverdue(running));
     } finally {
       isOver = true;
     }
+  }
+
+  /** A batch is given up, but its thread goes on with it; when all threads are lost to such batches, so is the pool. */
+  #countOverdue(running: Promise<void>): RunnerError {
+    const error = batchTimeout(this.#options.batchTimeoutMs);
+    const isOver = (): void => void (this.#overdue -= 1);
+    this.#overdue += 1;
+    running.then(isOver, isOver);
+    if (this.#overdue >= this.threads * BATCHES_PER_THREAD) this.#onStuck(error);
+    return error;
   }
 
   /** Work that the threads have not begun is dropped: its items fail with `RUNNER_STOPPED`. */
