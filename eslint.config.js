@@ -47,7 +47,18 @@ const nativeRules = natives.map(({ only }) => ({
 }));
 
 export default tseslint.config(
-  { ignores: ['dist', 'node_modules', 'coverage', 'docs/api', 'tools/**/.venv', 'examples/**/node_modules'] },
+  {
+    ignores: [
+      'dist',
+      'bench/.cache',
+      'bench/results',
+      'node_modules',
+      'coverage',
+      'docs/api',
+      'tools/**/.venv',
+      'examples/**/node_modules',
+    ],
+  },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: {

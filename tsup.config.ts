@@ -6,6 +6,7 @@ export default defineConfig({
   format: ['esm'],
   target: 'node20',
   dts: { entry: { index: 'src/index.ts' } },
-  sourcemap: true,
+  // The code is not minified, so stacks can be read without maps; a map would double the package.
+  sourcemap: false,
   clean: true,
 });

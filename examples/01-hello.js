@@ -11,9 +11,13 @@ const runner = createRunner({ queue, sink, models: [{ label: 'tiny', name: model
 queue.push({ photo_id: 1, user_id: 1, path: 'chelsea.jpg', tasks: ['clip'] });
 queue.push({ photo_id: 2, user_id: 1, path: 'rocket.jpg', tasks: ['clip'] });
 
-const done = new Promise((resolve) => runner.on('job:done', () => runner.stats().jobs.done === 2 && resolve()));
+const ended = new Promise((resolve) => {
+  const count = () => runner.stats().jobs.done + runner.stats().jobs.buried === 2 && resolve();
+  runner.on('job:done', count);
+  runner.on('job:buried', count);
+});
 await runner.start();
-await done;
+await ended;
 await runner.stop();
 
 for (const { path, body } of sink.deliveries) console.log(path, body.model, `${body.embedding.length} numbers`);

@@ -24,7 +24,10 @@ const runner = createRunner({
 });
 queue.push({ photo_id: 1, user_id: 1, path: 'camera.jpg', tasks: ['clip'] });
 
-const done = new Promise((resolve) => runner.on('job:done', resolve));
+const done = new Promise((resolve, reject) => {
+  runner.on('job:done', resolve);
+  runner.on('job:buried', ({ error }) => reject(error));
+});
 await runner.start();
 await done;
 await runner.stop();

@@ -49,6 +49,7 @@ export function configurationPage(variables, readSource) {
       'the working directory is read; it does not override what the environment has. Values of secret variables are never shown.',
     table(['Variable', 'Flag', 'Meaning', 'Default'], Object.values(variables).map(variableRow)),
     'Switches take `1`, `true`, `yes`, `on` or `0`, `false`, `no`, `off`.',
+    '`CAPTION_ENABLED` is read, but there are no captions yet: the command says so once when it starts.',
     '## Variables that are not flags',
     table(['Variable', 'Meaning', 'Default'], HUB_VARIABLES),
     '## Options of the library',
@@ -59,7 +60,8 @@ export function configurationPage(variables, readSource) {
 }
 
 function variableRow({ env, flag, help, default: fallback, isSecret }) {
-  const meaning = isSecret === true ? `${help} (secret)` : help;
+  const words = help.replaceAll('<', '\\<');
+  const meaning = isSecret === true ? `${words} (secret)` : words;
   return [`\`${env}\``, `\`--${flag}\``, meaning, fallback === '' ? '' : `\`${fallback}\``];
 }
 

@@ -1,9 +1,8 @@
-// Finds a Redis server for the tests: REDIS_URL, else `redis-server` on the PATH, else installs it where that is allowed.
+// Finds `redis-server` for the tests and benches, which start private ones; else installs it where that is allowed.
 import { spawnSync } from 'node:child_process';
 
 /** Answers how Redis will be reached, in words, or ends the process with one line that says what to do. */
 export function ensureRedis() {
-  if (process.env.REDIS_URL) return 'REDIS_URL';
   if (hasServer()) return 'redis-server on the PATH';
   if (process.getuid?.() === 0 && has('apt-get')) {
     console.error('Installing redis-server (apt-get) …');
@@ -14,7 +13,7 @@ export function ensureRedis() {
     if (hasServer()) return 'redis-server, just installed';
   }
   console.error(
-    'The tests need Redis: install redis-server (apt install redis-server, brew install redis), or set REDIS_URL.',
+    'There is no redis-server on the PATH: install Redis 6.2 or newer (apt install redis-server, brew install redis).',
   );
   process.exit(1);
 }

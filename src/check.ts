@@ -22,6 +22,16 @@ export const someText = check(
 );
 export const flag = check('true or false', (value): value is boolean => typeof value === 'boolean');
 
+/** A whole number of milliseconds within what a timer can wait. */
+export const durationMs = wholeNumberBetween(1, 2_147_483_647);
+
+export function wholeNumberBetween(min: number, max: number): Check<number> {
+  return check(
+    `a whole number from ${min} to ${max}`,
+    (value): value is number => isInteger(value) && value >= min && value <= max,
+  );
+}
+
 export function oneOf<const T extends string>(values: readonly T[]): Check<T> {
   return check(`one of ${values.join(', ')}`, (value): value is T => values.includes(value as T));
 }

@@ -4,7 +4,10 @@ import type { JobInput } from './job.js';
 import type { LaneItem } from './lane.js';
 import type { ThreadOutcome } from './pool/protocol.js';
 
-/** A picture of a direct call: a path, or the file's bytes (JPEG, PNG, WebP, GIF, AVIF). */
+/**
+ * A picture of a direct call: a path, or the file's bytes (JPEG, PNG, WebP, GIF, AVIF), which must stay as they are until
+ * the call has ended.
+ */
 export type ImageInput = string | URL | Uint8Array;
 
 /** Submits items that belong to no job and waits for the outcomes of one unit, in order. */
@@ -51,8 +54,7 @@ export class DirectCalls {
 
 /** @throws RunnerError `OPTIONS_INVALID` for what is no picture */
 export function imageInput(input: ImageInput): JobInput {
-  // Bytes are copied: the thread takes its buffer over, and the caller's may be part of a shared one.
-  if (input instanceof Uint8Array) return { kind: 'image', bytes: new Uint8Array(input) };
+  if (input instanceof Uint8Array) return { kind: 'image', bytes: input };
   return { kind: 'image', path: pathOf(input) };
 }
 

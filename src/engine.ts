@@ -1,10 +1,9 @@
+import { stat } from 'node:fs/promises';
 import { DirectCalls, imageInput, textInput, type ImageInput } from './direct.js';
 import { RunnerError } from './errors.js';
-import type { Emit } from './events.js';
 import type { InputKind } from './job.js';
-import type { Lane} from './lane.js';
-import { type LaneItem } from './lane.js';
-import { openLanes } from './lanes.js';
+import type { Lane, LaneItem } from './lane.js';
+import { openLanes, type EngineHooks } from './lanes.js';
 import type { ClipModel } from './model.js';
 import { resolveClipModel } from './models/resolve.js';
 import type { ResolvedOptions } from './options.js';
@@ -39,10 +38,11 @@ export class Engine {
    * Finds or downloads the models, and loads and tests them in every thread.
    * @throws RunnerError `MODEL_*`, `DEVICE_UNAVAILABLE`, `THREAD_TIMEOUT`
    */
-  static async open(options: ResolvedOptions, tasks: TaskTable, emit: Emit, signal: AbortSignal): Promise<Engine> {
+  static async open(options: ResolvedOptions, tasks: TaskTable, hooks: EngineHooks): Promise<Engine> {
+    if (tasks.kinds().includes('image')) await checkRoots(options.roots);
     const needsModels = tasks.has('clip') || tasks.has('text');
-    const models = needsModels ? await resolveModels(options, tasks, emit, signal) : [];
-    const lanes = await openLanes(options, tasks, models, emit);
+    const models = needsModels ? await resolveModels(options, tasks, hooks) : [];
+    const lanes = await openLanes(options, tasks, models, hooks);
     return new Engine(lanes, tasks, models, options.maxDirect);
   }
 
@@ -102,11 +102,20 @@ export class Engine {
   }
 }
 
+/** Without its folder (a mount that is missing, say) every job would end as a dead letter. */
+async function checkRoots(roots: readonly string[]): Promise<void> {
+  for (const root of roots) {
+    const facts = await stat(root).catch(() => undefined);
+    if (facts?.isDirectory() === true) continue;
+    const hint = 'Create or mount it, or name another one (roots, PROJECT_ROOT, UPLOAD_BASE_DIR).';
+    throw new RunnerError('OPTIONS_INVALID', `Expected a folder of photos at ${root}, but there is none. ${hint}`);
+  }
+}
+
 async function resolveModels(
   options: ResolvedOptions,
   tasks: TaskTable,
-  emit: Emit,
-  signal: AbortSignal,
+  { emit, signal }: EngineHooks,
 ): Promise<readonly ClipModel[]> {
   const { models, dtype, hub } = options;
   const wantText = tasks.has('text');

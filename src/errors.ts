@@ -71,8 +71,10 @@ export const ERROR_FACTS = {
   QUEUE_CLOSED: { retry: 'wait', reason: 'queue' },
 } as const satisfies Record<string, ErrorFacts>;
 
+/** Stable name of a kind of failure; what to branch on. */
 export type ErrorCode = keyof typeof ERROR_FACTS;
 
+/** What an error may say besides its code and message. */
 export interface RunnerErrorOptions {
   readonly cause?: unknown;
   /** Replaces the code's own dead-letter reason, e.g. `http_400`. */
@@ -88,10 +90,13 @@ export interface ErrorEnvelope {
   readonly reason?: string;
 }
 
+/** The only error that the library throws or reports. `message` says what was expected, what came, and what to do. */
 export class RunnerError extends Error {
   override readonly name = 'RunnerError';
   readonly code: ErrorCode;
+  /** Written beside a dead letter, e.g. `not_found` or `http_400`. */
   readonly reason: string;
+  /** The least time to wait before the next try, in milliseconds, where a server named one. */
   readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, options: RunnerErrorOptions = {}) {
@@ -101,6 +106,7 @@ export class RunnerError extends Error {
     this.retryAfterMs = options.retryAfterMs;
   }
 
+  /** Whether, and at whose expense, the job is tried again. */
   get retry(): RetryClass {
     return ERROR_FACTS[this.code].retry;
   }
@@ -116,13 +122,16 @@ export class RunnerError extends Error {
     return facts.maxAttempts;
   }
 
+  /** As plain data, for another thread or process; `cause` and `retryAfterMs` stay behind. */
   toEnvelope(): ErrorEnvelope {
     return { code: this.code, message: this.message, reason: this.reason };
   }
 
+  /** The error that `toEnvelope()` was called on, as far as it was carried over. */
   static fromEnvelope(envelope: ErrorEnvelope): RunnerError {
     const { code, message, reason } = envelope;
-    return new RunnerError(code, message, reason === undefined ? {} : { reason });
+    // `this`, because the bundler would rename a class that names itself, and stacks would say `_RunnerError`.
+    return new this(code, message, reason === undefined ? {} : { reason });
   }
 }
 

@@ -89,6 +89,7 @@ export interface RunnerEvents {
   'queue:warning': { readonly queue: string; readonly message: string };
 }
 
+/** Name of an event, `noun:verb`. */
 export type EventName = keyof RunnerEvents;
 
 type Listener<Name extends EventName> = (event: RunnerEvents[Name]) => void;
@@ -110,10 +111,16 @@ export class EventHub {
   readonly emit: Emit = (name, event) => {
     for (const listener of this.#listeners.get(name) ?? []) {
       try {
-        (listener as Listener<typeof name>)(event);
+        // A listener may be an async function, though its answer is not waited for.
+        const answer: unknown = (listener as (event: unknown) => unknown)(event);
+        if (answer instanceof Promise) answer.catch(warn);
       } catch (thrown) {
-        process.emitWarning(thrown instanceof Error ? thrown : String(thrown), { code: 'CLIP_RUNNER_LISTENER' });
+        warn(thrown);
       }
     }
   };
+}
+
+function warn(thrown: unknown): void {
+  process.emitWarning(thrown instanceof Error ? thrown : String(thrown), { code: 'CLIP_RUNNER_LISTENER' });
 }

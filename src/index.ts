@@ -3,15 +3,32 @@ export type { RunnerOptions, TunableOptions } from './options.js';
 export type { RunnerEvents, EventName } from './events.js';
 export type { RunnerStats, ModelStats } from './stats.js';
 export type { ImageInput } from './direct.js';
-export { RunnerError, ERROR_FACTS, type ErrorCode, type RetryClass } from './errors.js';
+export {
+  RunnerError,
+  ERROR_FACTS,
+  type ErrorCode,
+  type ErrorEnvelope,
+  type RetryClass,
+  type RunnerErrorOptions,
+} from './errors.js';
 export type { Delivery, Job, JobInput, JobType } from './job.js';
-export type { ClipModel, Device, Dtype, ImagePreprocess, ModelName } from './model.js';
+export type { ClipModel, Device, Dtype, ImagePreprocess, Interpolation, ModelName } from './model.js';
 export type { Session, TensorData, TensorInfo } from './tensor.js';
-export type { Photo, PixelNeed, PreparedInput, Task, TaskContext, TaskUnit, UnitInfo } from './tasks/task.js';
+export type {
+  Photo,
+  PixelNeed,
+  PixelRegion,
+  PreparedInput,
+  Task,
+  TaskContext,
+  TaskUnit,
+  UnitInfo,
+} from './tasks/task.js';
+export type { Clock } from './clock.js';
 export { redisQueue, type RedisQueueOptions } from './queue/redis.js';
 export { memoryQueue, type MemoryQueue, type MemoryQueueOptions } from './queue/memory.js';
 export type { Claim, Failure, Queue, QueueDepth, QueueEvent, QueueListener, RetryOutcome } from './queue/queue.js';
-export { httpSink, type HttpSinkOptions } from './sink/http.js';
+export { httpSink, type HttpSink, type HttpSinkOptions } from './sink/http.js';
 export { memorySink, type MemorySink, type MemorySinkOptions } from './sink/memory.js';
 export type { Sink } from './sink/sink.js';
 export { hubOptionsFromEnv, type HubOptions } from './models/hub-options.js';

@@ -1,3 +1,4 @@
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { RunnerError, coerceError } from './errors.js';
 import type { Emit } from './events.js';
 import type { Delivery, Job, JobType, JobVerdict } from './job.js';
@@ -31,6 +32,7 @@ export class Intake {
   readonly #settler: Settler;
   readonly #stopping = new AbortController();
   readonly #held = new Set<Claim>();
+  #unfinished = 0;
   #onRoom: (() => void) | undefined;
   #loop: Promise<void> = Promise.resolve();
 
@@ -41,6 +43,11 @@ export class Intake {
 
   get held(): number {
     return this.#held.size;
+  }
+
+  /** Claims that will be given back: stopped on their way, or still held. */
+  get unfinished(): number {
+    return this.#unfinished + this.#held.size;
   }
 
   start(): void {
@@ -68,7 +75,10 @@ export class Intake {
         const go = await whenSinkOpen(signal);
         if (go === 'closed') await this.#whenRoom(signal);
         if (isStopping()) return;
-        this.#accept(await queue.claim(go === 'closed' ? this.#room() : 1, signal));
+        const claims = await queue.claim(go === 'closed' ? this.#room() : 1, signal);
+        this.#accept(claims);
+        // A queue that answers at once with nothing must not keep everything else from running.
+        if (claims.length === 0) await turnOfTheLoop();
       } catch (thrown) {
         if (isStopping()) return;
         emit('queue:down', { queue: queue.name, error: coerceError(thrown, 'QUEUE_UNAVAILABLE') });
@@ -109,15 +119,16 @@ export class Intake {
   /** Understands a claim; answers undefined where it is settled already. */
   #open(claim: Claim): LaneItem | undefined {
     const startedAt = performance.now();
+    const { queue, emit, deliver } = this.#options;
     let job: Job;
+    let units: readonly TicketUnit[];
     try {
       job = this.#parse(claim.raw);
+      units = this.#options.unitsOf(job);
     } catch (thrown) {
       void this.#finish(claim, '', { kind: 'failed', error: coerceError(thrown, 'JOB_INVALID') }, startedAt);
       return undefined;
     }
-    const { queue, emit, unitsOf, deliver } = this.#options;
-    const units = unitsOf(job);
     emit('job:claimed', { queue: queue.name, jobId: job.id, tasks: job.tasks, isSuspect: claim.isSuspect });
     if (units.length === 0) {
       void this.#finish(claim, job.id, { kind: 'done' }, startedAt);
@@ -149,6 +160,7 @@ export class Intake {
   }
 
   async #finish(claim: Claim, jobId: string, verdict: JobVerdict, startedAt: number): Promise<void> {
+    if (verdict.kind === 'failed' && verdict.error.code === 'RUNNER_STOPPED') this.#unfinished += 1;
     await this.#settler.settle(claim, jobId, verdict, startedAt);
     this.#held.delete(claim);
     const wake = this.#onRoom;

@@ -19,6 +19,7 @@ export type JobInput =
 
 export type InputKind = JobInput['kind'];
 
+/** An element of a queue that was understood. */
 export interface Job {
   /** The type of job that made it: `photo`, `text`, or a user's own. */
   readonly type: string;

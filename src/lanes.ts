@@ -2,11 +2,20 @@ import { RunnerError } from './errors.js';
 import type { Emit } from './events.js';
 import type { InputKind } from './job.js';
 import { Lane } from './lane.js';
+import { untilAborted } from './lifecycle.js';
 import type { ClipModel } from './model.js';
 import type { ResolvedOptions } from './options.js';
 import { ThreadPool } from './pool/pool.js';
 import type { ThreadUnit, WorkerSettings } from './pool/protocol.js';
 import type { TaskTable } from './task-table.js';
+
+export interface EngineHooks {
+  readonly emit: Emit;
+  /** Every thread hangs in a batch that is overdue: nothing more can be done here. */
+  readonly onStuck: (error: RunnerError) => void;
+  /** Ends `open()` early. */
+  readonly signal: AbortSignal;
+}
 
 /** How a lane differs from the others: its threads, and how long a part batch may wait. */
 type LaneShape = Pick<ResolvedOptions, 'threads' | 'intraOpThreads' | 'maxWaitMs'>;
@@ -20,7 +29,7 @@ export async function openLanes(
   options: ResolvedOptions,
   tasks: TaskTable,
   clipModels: readonly ClipModel[],
-  emit: Emit,
+  { emit, onStuck, signal }: EngineHooks,
 ): Promise<ReadonlyMap<InputKind, Lane>> {
   const pools: ThreadPool[] = [];
   const lanes = new Map<InputKind, Lane>();
@@ -33,8 +42,9 @@ export async function openLanes(
       const settings = { ...workerSettings(options, shape, clipModels), tasks: tasks.refs(kind) };
       const { loadTimeoutMs, batchTimeoutMs } = options;
       const pool = new ThreadPool({ threads: shape.threads, settings, loadTimeoutMs, batchTimeoutMs });
+      pool.whenStuck(onStuck);
       pools.push(pool);
-      const report = await pool.load();
+      const report = await untilAborted(pool.load(), signal);
       units.push(...report.units);
       loadMs += report.loadMs;
       lanes.set(kind, new Lane(kind, pool, { ...options, maxWaitMs: shape.maxWaitMs }, emit));
@@ -42,7 +52,8 @@ export async function openLanes(
     checkDimensions(units, options.embeddingDim);
     checkTowers(units);
   } catch (thrown) {
-    await Promise.all(pools.map((pool) => pool.close()));
+    // Not awaited: a thread that hangs in its model would keep us.
+    for (const pool of pools) void pool.close();
     throw thrown;
   }
   tasks.setUnits(units);

@@ -5,12 +5,12 @@ export class Deadline {
   readonly #onShorter = new Set<() => void>();
 
   constructor(totalMs: number) {
-    this.#totalMs = totalMs;
+    this.#totalMs = withinTimerRange(totalMs);
   }
 
   /** Brings the end forward to `ms` from now, unless it is earlier already. */
   shorten(ms: number): void {
-    const totalMs = performance.now() - this.#startedAt + ms;
+    const totalMs = performance.now() - this.#startedAt + withinTimerRange(ms);
     if (totalMs >= this.#totalMs) return;
     this.#totalMs = totalMs;
     for (const wake of this.#onShorter) wake();
@@ -50,5 +50,27 @@ export class Deadline {
       this.#onShorter.add(wake);
       void done.then(finish);
     });
+  }
+}
+
+/** The longest time that a timer can wait, in milliseconds. */
+const MAX_TIMER_MS = 2_147_483_647;
+
+function withinTimerRange(ms: number): number {
+  return Number.isNaN(ms) ? 0 : Math.min(Math.max(0, ms), MAX_TIMER_MS);
+}
+
+/** The work's own end, or a rejection with the signal's reason as soon as it aborts. */
+export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    signal.throwIfAborted();
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
 }

@@ -1,8 +1,10 @@
 /** What the stages share about models: plain data that crosses threads. */
 
+/** Precision of a model's weights; picks its file. Vectors are 32-bit floats whatever it is. */
 export type Dtype = 'fp32' | 'fp16' | 'q8';
 export const DTYPES: readonly Dtype[] = ['fp32', 'fp16', 'q8'];
 
+/** Where a model runs; `auto` takes the best that this machine has. */
 export type Device = 'auto' | 'cpu' | 'cuda' | 'dml' | 'coreml' | 'webgpu';
 export const DEVICES: readonly Device[] = ['auto', 'cpu', 'cuda', 'dml', 'coreml', 'webgpu'];
 
@@ -14,6 +16,7 @@ export interface ModelName {
   readonly name: string;
 }
 
+/** Kernel of the resizing, as PIL defines it. */
 export type Interpolation = 'nearest' | 'bilinear' | 'bicubic' | 'lanczos';
 
 /** How pixels become the tensor that a vision graph wants; read from the model's own configuration. */

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import {
+  durationMs,
   flag,
   listOf,
   oneOf,
@@ -8,6 +9,7 @@ import {
   show,
   someText,
   wholeNumber,
+  wholeNumberBetween,
   type Check,
 } from './check.js';
 import { RunnerError } from './errors.js';
@@ -31,10 +33,11 @@ export interface RunnerOptions extends Partial<TunableOptions> {
   readonly hub?: HubOptions;
 }
 
+/** The options that are plain values; each has a default. */
 export interface TunableOptions {
   /** Which file of a model is used. @default 'fp32' */
   readonly dtype: Dtype;
-  /** @default 'auto' */
+  /** Where models run; `auto` takes the best that is there, and the processor at last. @default 'auto' */
   readonly device: Device;
   /** Refuse to start when the device asked for can't be had, instead of using the processor. @default false */
   readonly strictDevice: boolean;
@@ -112,6 +115,12 @@ const DEFAULTS: TunableOptions = {
   shutdownTimeoutMs: 8_000,
 };
 
+/** An empty list would let jobs read any file. */
+const someFolders: Check<readonly string[]> = {
+  expected: 'a list of at least one folder',
+  accepts: (value): value is readonly string[] => listOf(someText).accepts(value) && value.length > 0,
+};
+
 const CHECKS: { readonly [Name in keyof TunableOptions]: Check<TunableOptions[Name]> } = {
   dtype: oneOf(DTYPES),
   device: oneOf(DEVICES),
@@ -120,24 +129,24 @@ const CHECKS: { readonly [Name in keyof TunableOptions]: Check<TunableOptions[Na
   intraOpThreads: wholeNumber,
   maxBatch: positiveInteger,
   maxBatchBytes: positiveInteger,
-  maxWaitMs: wholeNumber,
+  maxWaitMs: wholeNumberBetween(0, 60_000),
   maxInFlight: wholeNumber,
   maxDirect: positiveInteger,
   orientation: oneOf(['apply', 'ignore']),
   resample: oneOf(['fast', 'exact']),
-  roots: listOf(someText),
+  roots: someFolders,
   maxFileBytes: positiveInteger,
   maxPixels: positiveInteger,
-  decodeTimeoutMs: positiveInteger,
+  decodeTimeoutMs: wholeNumberBetween(1, 3_600_000),
   decodeConcurrency: positiveInteger,
   blockDecoders: flag,
   embeddingDim: wholeNumber,
   maxElementBytes: positiveInteger,
   onGone: oneOf(['bury', 'ack']),
   authFailLimit: wholeNumber,
-  loadTimeoutMs: positiveInteger,
-  batchTimeoutMs: positiveInteger,
-  shutdownTimeoutMs: positiveInteger,
+  loadTimeoutMs: durationMs,
+  batchTimeoutMs: durationMs,
+  shutdownTimeoutMs: durationMs,
 };
 
 /** Options with every default filled in. */
@@ -158,6 +167,10 @@ export function resolveRunnerOptions(options: RunnerOptions): ResolvedOptions {
     throw invalid('createRunner: a queue needs a sink for its results, e.g. sink: httpSink().');
   const cores = availableParallelism();
   const intraOpThreads = resolved.intraOpThreads || Math.max(1, Math.floor(cores / resolved.threads));
+  if (resolved.threads * intraOpThreads > cores) {
+    const came = `${resolved.threads} x ${intraOpThreads}`;
+    throw invalid(`createRunner: threads x intraOpThreads must not exceed the ${cores} cores, but got ${came}.`);
+  }
   return {
     ...resolved,
     intraOpThreads,
@@ -174,7 +187,7 @@ export function resolveRunnerOptions(options: RunnerOptions): ResolvedOptions {
  * Reads `label=name[,label=name…]`; a lone name is its own label.
  * @throws RunnerError `OPTIONS_INVALID` for an empty part or a label that stands twice.
  */
-export function parseModels(models: string | readonly ModelName[]): readonly ModelName[] {
+function parseModels(models: string | readonly ModelName[]): readonly ModelName[] {
   const list =
     typeof models === 'string'
       ? models

@@ -31,7 +31,7 @@ export const photoJobType: JobType = {
 };
 
 /** An element's JSON object. @throws RunnerError `JOB_INVALID` */
-export function parseObject(text: string): Readonly<Record<string, unknown>> {
+function parseObject(text: string): Readonly<Record<string, unknown>> {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -46,7 +46,7 @@ export function parseObject(text: string): Readonly<Record<string, unknown>> {
  * A positive id as decimal digits. Numbers beyond 2^53 have lost digits before anybody can see it, and would name
  * another photo: they are refused; as strings they are exact.
  */
-export function readId(fields: Readonly<Record<string, unknown>>, name: string): string {
+function readId(fields: Readonly<Record<string, unknown>>, name: string): string {
   const value = Object.hasOwn(fields, name) ? fields[name] : undefined;
   if (typeof value === 'number') {
     if (Number.isSafeInteger(value) && value > 0) return String(value);

@@ -28,6 +28,7 @@ export interface Runner {
   stop(options?: { readonly deadlineMs?: number }): Promise<void>;
   /** Subscribes to an event; answers a function that ends the subscription. */
   on<Name extends EventName>(name: Name, listener: (event: RunnerEvents[Name]) => void): () => void;
+  /** Counts since the runner was made, and what it does now; a copy. */
   stats(): RunnerStats;
   /**
    * Embeds pictures in the same threads and batches as the queue's jobs.
@@ -40,6 +41,7 @@ export interface Runner {
     inputs: readonly ImageInput[],
     options?: EmbedOptions & { readonly onError?: 'throw' },
   ): Promise<Float32Array[]>;
+  /** As above, but a picture that fails has its `RunnerError` in its place, and the others their vectors. */
   embedImages(
     inputs: readonly ImageInput[],
     options: EmbedOptions & { readonly onError: 'return' },
@@ -63,6 +65,7 @@ export interface Runner {
   ): Promise<(Float32Array | RunnerError)[]>;
 }
 
+/** What a direct call may choose. */
 export interface EmbedOptions {
   /** Label of the model. @default the first one */
   readonly model?: string;
@@ -70,6 +73,9 @@ export interface EmbedOptions {
 
 /** Time kept back from the deadline of `stop()` to give jobs back and to close connections. */
 const CLOSING_RESERVE_MS = 2000;
+
+/** Time that calling off deliveries and threads without work takes at most. */
+const ABORT_MS = 500;
 
 /** Time to stop in after a failure. */
 const FAILED_STOP_MS = 1000;
@@ -120,6 +126,7 @@ class Conductor {
   constructor(options: ResolvedOptions) {
     this.#options = options;
     this.#tasks = new TaskTable(options.tasks);
+    for (const queue of options.queues) jobTypeOf(queue);
     const needy = ['clip', 'text'].find((name) => this.#tasks.has(name));
     if (needy !== undefined && options.models.length === 0) {
       const example = 'clip-ViT-L-14=openai/clip-vit-large-patch14';
@@ -160,7 +167,8 @@ class Conductor {
     try {
       signal.throwIfAborted();
       this.#state = 'starting';
-      const engine = await Engine.open(this.#options, this.#tasks, this.events.emit, signal);
+      const onStuck = (error: RunnerError): void => this.#fail(error);
+      const engine = await Engine.open(this.#options, this.#tasks, { emit: this.events.emit, onStuck, signal });
       this.#engine = engine;
       signal.throwIfAborted();
       await this.#openQueues(engine);
@@ -168,7 +176,7 @@ class Conductor {
       this.#state = 'running';
       for (const intake of this.#intakes) intake.start();
     } catch (thrown) {
-      await this.#engine?.close();
+      void this.#engine?.close();
       if (signal.aborted)
         throw new RunnerError('RUNNER_STOPPED', 'The runner was stopped before it had started.', { cause: thrown });
       void this.stop(0);
@@ -181,7 +189,7 @@ class Conductor {
     if (sink === undefined || queues.length === 0) return;
     const courier = createCourier({
       sink,
-      options: { authFailLimit },
+      options: { authFailLimit, ...(sink.concurrency === undefined ? {} : { concurrency: sink.concurrency }) },
       onEvent: relayCourierEvents(this.events.emit, (error) => this.#fail(error)),
     });
     this.#courier = courier;
@@ -238,13 +246,13 @@ class Conductor {
     this.#state = 'stopping';
     this.#starting.abort();
     this.events.emit('runner:stopping', { deadlineMs });
-    if (this.#started !== undefined) await deadline.reaches(this.#started, (totalMs) => totalMs);
-    await Promise.all(this.#intakes.map((intake) => intake.stopClaiming()));
+    const claiming = Promise.all(this.#intakes.map((intake) => intake.stopClaiming()));
+    await deadline.reaches(claiming, (totalMs) => totalMs - CLOSING_RESERVE_MS);
     if (wasRunning) await this.#drain(deadline);
     this.#engine?.cancel();
     this.#delivering.abort();
-    const unfinished = this.#held();
     await this.#closeAll(deadline);
+    const unfinished = this.#intakes.reduce((sum, intake) => sum + intake.unfinished, 0);
     this.#state = 'stopped';
     this.events.emit('runner:stopped', { unfinished });
   }
@@ -255,9 +263,9 @@ class Conductor {
     this.#engine?.flush();
     if (await deadline.reaches(idle, (totalMs) => totalMs / 2)) return;
     this.#engine?.cancel();
-    if (await deadline.reaches(idle, (totalMs) => totalMs - CLOSING_RESERVE_MS)) return;
+    if (await deadline.reaches(idle, (totalMs) => totalMs - CLOSING_RESERVE_MS - ABORT_MS)) return;
     this.#delivering.abort();
-    await deadline.reaches(idle, (totalMs) => totalMs - CLOSING_RESERVE_MS / 2);
+    await deadline.reaches(idle, (totalMs) => totalMs - CLOSING_RESERVE_MS);
   }
 
   async #closeAll(deadline: Deadline): Promise<void> {
@@ -266,10 +274,10 @@ class Conductor {
     await Promise.all(
       isOpen ? queues.map((queue) => queue.close({ deadlineMs: deadline.remainingMs(CLOSING_RESERVE_MS) })) : [],
     );
-    await this.#courier?.close();
-    // A thread inside a model can't be ended without ending the process: past the deadline it is left to itself.
-    const closed = this.#engine?.close() ?? Promise.resolve();
-    await deadline.reaches(closed, (totalMs) => totalMs);
+    // A thread inside a model can't be ended without ending the process: past the deadline it is left to itself. So is a
+    // start that is still loading; it closes what it has opened.
+    const closed = Promise.all([this.#courier?.close(), this.#engine?.close(), this.#started?.catch(() => undefined)]);
+    await new Deadline(deadline.remainingMs(ABORT_MS)).reaches(closed, (totalMs) => totalMs);
   }
 
   #held(): number {

@@ -22,6 +22,7 @@ export interface RunnerStats {
   readonly isSinkDown: boolean;
 }
 
+/** One model (or other unit of a task) as it runs in the threads. */
 export interface ModelStats {
   readonly task: string;
   readonly label: string;

@@ -24,5 +24,6 @@ export interface Session {
   readonly device: Device;
   /** @throws RunnerError `RUN_FAILED` */
   run(feeds: Readonly<Record<string, TensorData>>): Promise<Record<string, TensorData>>;
+  /** Frees the graph; `run` must not be under way. */
   close(): Promise<void>;
 }

@@ -55,7 +55,7 @@ export class Ticket {
   #sendAll({ task, unit }: TicketUnit, value: unknown): void {
     let deliveries: readonly Delivery[];
     try {
-      deliveries = task.deliver(value, this.job, unit);
+      deliveries = checkDeliveries(task.deliver(value, this.job, unit), task.name);
     } catch (thrown) {
       this.#errors.push(coerceError(thrown, 'TASK_FAILED'));
       return;
@@ -80,6 +80,15 @@ export class Ticket {
     const error = decisiveError(this.#errors);
     this.#ports.onVerdict(error === undefined ? { kind: 'done' } : { kind: 'failed', error });
   }
+}
+
+function checkDeliveries(deliveries: unknown, task: string): readonly Delivery[] {
+  if (Array.isArray(deliveries)) return deliveries as readonly Delivery[];
+  const got = deliveries instanceof Promise ? 'a promise' : typeof deliveries;
+  throw new RunnerError(
+    'TASK_FAILED',
+    `deliver() of the task "${task}" must return a list of deliveries, but returned ${got}.`,
+  );
 }
 
 /**

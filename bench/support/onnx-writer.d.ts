@@ -5,7 +5,11 @@ interface TensorFacts {
 
 export class GraphWriter {
   constructor(seed: number);
-  node(type: string, inputs: readonly string[], attributes?: Readonly<Record<string, number | readonly number[]>>): string;
+  node(
+    type: string,
+    inputs: readonly string[],
+    attributes?: Readonly<Record<string, number | readonly number[]>>,
+  ): string;
   weight(dims: readonly number[], std?: number, mean?: number): string;
   integers(values: readonly number[]): string;
   scalar(value: number): string;

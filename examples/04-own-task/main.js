@@ -9,11 +9,13 @@ const runner = createRunner({ queue, sink, tasks: [averageColor], roots: ['examp
 const photos = ['brick.jpg', 'hubble.jpg', 'chelsea.jpg'];
 photos.forEach((path, index) => queue.push({ photo_id: index + 1, user_id: 1, path, tasks: ['average-color'] }));
 
-const done = new Promise((resolve) =>
-  runner.on('job:done', () => runner.stats().jobs.done === photos.length && resolve()),
-);
+const ended = new Promise((resolve) => {
+  const count = () => runner.stats().jobs.done + runner.stats().jobs.buried === photos.length && resolve();
+  runner.on('job:done', count);
+  runner.on('job:buried', count);
+});
 await runner.start();
-await done;
+await ended;
 await runner.stop();
 
 for (const { jobId, body } of sink.deliveries) console.log(photos[jobId - 1], body.ml_result.average_color);

@@ -74,11 +74,15 @@ export async function runDemo(options: DemoOptions): Promise<number> {
 
 function openQueue(redisUrl: string | undefined): {
   queue: Queue;
-  push: (elements: readonly string[]) => Promise<unknown>;
+  push: (elements: readonly string[]) => Promise<void>;
 } {
   if (redisUrl === undefined) {
     const queue = memoryQueue();
-    return { queue, push: (elements) => Promise.resolve(queue.push(...elements)) };
+    const push = (elements: readonly string[]): Promise<void> => {
+      queue.push(...elements);
+      return Promise.resolve();
+    };
+    return { queue, push };
   }
   const name = 'clip_runner_demo';
   const push = async (elements: readonly string[]): Promise<void> => {
@@ -92,7 +96,7 @@ function openQueue(redisUrl: string | undefined): {
       const message = 'No Redis took the jobs of the demo at REDIS_URL; check it, or unset it for the embedded queue.';
       throw new RunnerError('QUEUE_UNAVAILABLE', message, { cause });
     } finally {
-      redis.disconnect();
+      if (redis.status !== 'end') redis.disconnect();
     }
   };
   return { queue: redisQueue({ url: redisUrl, name }), push };

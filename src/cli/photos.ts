@@ -51,7 +51,7 @@ export async function runPhotos(settings: Settings, env: NodeJS.ProcessEnv): Pro
 }
 
 /** The options that every command with a runner shares. */
-export function runnerOptions(settings: Settings, env: NodeJS.ProcessEnv): RunnerOptions {
+function runnerOptions(settings: Settings, env: NodeJS.ProcessEnv): RunnerOptions {
   const { dtype, device, strictDevice, maxBatch, maxWaitMs, threads, intraOpThreads, resample, orientation } = settings;
   const roots = [settings.projectRoot, settings.uploadBaseDir].filter((root) => root !== '');
   return {

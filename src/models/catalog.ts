@@ -12,7 +12,7 @@ interface CatalogEntry {
 }
 
 /** The first entry that fits is taken. Names are those of the hub; case counts. */
-export const CATALOG = [
+const CATALOG = [
   {
     asked: /^(?:openai|Xenova)\/(clip-vit-(?:base-patch32|base-patch16|large-patch14|large-patch14-336))$/,
     repository: 'Xenova/$1',

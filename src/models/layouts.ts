@@ -22,7 +22,7 @@ const HUGGING_FACE = {
 } as const;
 
 /** The layouts that are understood, in the order in which they are looked for. */
-export const LAYOUTS = {
+const LAYOUTS = {
   split: { vision: 'onnx/vision_model', text: 'onnx/text_model', ...HUGGING_FACE },
   flat: { vision: 'vision_model', text: 'text_model', ...HUGGING_FACE },
   immich: {

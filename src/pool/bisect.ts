@@ -1,18 +1,21 @@
 import { RunnerError, coerceError } from '../errors.js';
 
 /**
- * Runs items in chunks of at most `maxBatch`. A chunk that throws is halved until the item that causes it stands alone:
+ * Runs items in chunks of at most `chunkSize()`, asked anew before each. A chunk that throws is halved until the item that causes it stands alone:
  * its failure is an error in its place, and its mates have their values. Costs about `2 log2(n)` more runs for one bad
  * item among n.
  */
 export async function runInChunks<Item>(
   items: readonly Item[],
-  maxBatch: number,
+  chunkSize: () => number,
   run: (chunk: readonly Item[]) => Promise<readonly unknown[]> | readonly unknown[],
   onValue: (index: number, value: unknown) => void,
 ): Promise<void> {
-  for (let start = 0; start < items.length; start += maxBatch) {
-    await runOrHalve(items.slice(start, start + maxBatch), start, run, onValue);
+  let start = 0;
+  while (start < items.length) {
+    const chunk = items.slice(start, start + chunkSize());
+    await runOrHalve(chunk, start, run, onValue);
+    start += chunk.length;
   }
 }
 

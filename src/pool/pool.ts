@@ -45,6 +45,8 @@ export class ThreadPool {
   readonly #shared: SharedState = new Int32Array(new SharedArrayBuffer(8));
   readonly #inFlight = new Set<Promise<void>>();
   #onFree: () => void = () => undefined;
+  #onStuck: (error: RunnerError) => void = () => undefined;
+  #overdue = 0;
   #closing: Promise<void> | undefined;
 
   constructor(options: PoolOptions) {
@@ -68,6 +70,11 @@ export class ThreadPool {
   /** Sets what is called whenever a thread is done with a batch. */
   whenFree(callback: () => void): void {
     this.#onFree = callback;
+  }
+
+  /** Sets what is called when every place of every thread is taken by a batch that is overdue. */
+  whenStuck(callback: (error: RunnerError) => void): void {
+    this.#onStuck = callback;
   }
 
   /** Batches in the threads now. */
@@ -106,20 +113,31 @@ export class ThreadPool {
 
   /** Runs a batch. Outcomes come through `onMessage`; rejects where the thread as a whole failed or took too long. */
   async run(items: readonly ThreadItem[], onMessage: (message: ThreadMessage) => void): Promise<void> {
-    const transfer = items.flatMap(({ input }) => ('bytes' in input ? [input.bytes.buffer as ArrayBuffer] : []));
+    const copies = items.map(copyBytes);
+    const transfer = copies.flatMap(({ input }) => ('bytes' in input ? [input.bytes.buffer as ArrayBuffer] : []));
     let isOver = false;
     const running = this.#exchange(
-      (port) => ({ type: 'batch', port, items }),
+      (port) => ({ type: 'batch', port, items: copies }),
       (message) => {
         if (!isOver) onMessage(message);
       },
       transfer,
     );
     try {
-      await withDeadline(running, this.#options.batchTimeoutMs, () => batchTimeout(this.#options.batchTimeoutMs));
+      await withDeadline(running, this.#options.batchTimeoutMs, () => this.#countOverdue(running));
     } finally {
       isOver = true;
     }
+  }
+
+  /** A batch is given up, but its thread goes on with it; when all threads are lost to such batches, so is the pool. */
+  #countOverdue(running: Promise<void>): RunnerError {
+    const error = batchTimeout(this.#options.batchTimeoutMs);
+    const isOver = (): void => void (this.#overdue -= 1);
+    this.#overdue += 1;
+    running.then(isOver, isOver);
+    if (this.#overdue >= this.threads * BATCHES_PER_THREAD) this.#onStuck(error);
+    return error;
   }
 
   /** Work that the threads have not begun is dropped: its items fail with `RUNNER_STOPPED`. */
@@ -171,6 +189,12 @@ export class ThreadPool {
     this.#inFlight.add(tracked);
     return exchange;
   }
+}
+
+/** The thread takes a picture's buffer over; the caller's own may be part of a shared one. Copied no sooner than needed. */
+function copyBytes(item: ThreadItem): ThreadItem {
+  const { input } = item;
+  return 'bytes' in input ? { ...item, input: { kind: 'image', bytes: new Uint8Array(input.bytes) } } : item;
 }
 
 async function withDeadline<T>(work: Promise<T>, ms: number, error: () => RunnerError): Promise<T> {

@@ -39,7 +39,7 @@ export interface TaskRef {
   readonly module?: string;
 }
 
-export interface ImageSettings {
+interface ImageSettings {
   /** `apply`: EXIF orientation is honoured. `ignore`: pixels as stored, as the Python runner did for CLIP. */
   readonly orientation: 'apply' | 'ignore';
   /** `fast`: a JPEG decoder may shrink while decoding. `exact`: bit-equal to PIL from the decoded pixels on. */
@@ -66,7 +66,7 @@ export type ThreadRequest =
   | { readonly type: 'batch'; readonly port: MessagePortLike; readonly items: readonly ThreadItem[] };
 
 /** A `MessagePort` of `node:worker_threads`; named so that this file needs no runtime import. */
-export interface MessagePortLike {
+interface MessagePortLike {
   postMessage(message: ThreadMessage, transfer?: readonly ArrayBuffer[]): void;
   close(): void;
 }

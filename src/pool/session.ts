@@ -39,7 +39,7 @@ export async function openOnnxSession(file: string, settings: SessionSettings): 
 }
 
 /** The devices to try, best first. `auto` never fails: the processor is always the last of them. */
-export function deviceCandidates(asked: Device): readonly Exclude<Device, 'auto'>[] {
+function deviceCandidates(asked: Device): readonly Exclude<Device, 'auto'>[] {
   if (asked !== 'auto') return [asked];
   if (process.platform === 'win32') return ['cuda', 'dml', 'cpu'];
   if (process.platform === 'darwin') return ['coreml', 'cpu'];
@@ -50,7 +50,7 @@ export function deviceCandidates(asked: Device): readonly Exclude<Device, 'auto'
  * Why a device can't be used here, as far as this can be told without trying; the runtime itself prints to stderr when
  * it fails to load CUDA's library, so what is plainly missing is not tried.
  */
-export function whyUnavailable(device: Device): string | undefined {
+function whyUnavailable(device: Device): string | undefined {
   if (device === 'cpu' || device === 'auto') return undefined;
   if (!listSupportedBackends().some(({ name }) => name === device)) {
     return `this build of onnxruntime-node has no support for it on ${process.platform}-${process.arch}`;

@@ -1,6 +1,7 @@
 import { RunnerError, coerceError, type ErrorCode } from '../errors.js';
 import type { Device } from '../model.js';
 import { runInChunks } from './bisect.js';
+import { RunPace } from './pace.js';
 import {
   SHARED,
   type SharedState,
@@ -42,6 +43,7 @@ export class ThreadServer<Unit extends OpenUnit> {
   readonly #shared: SharedState;
   readonly #threads: number;
   #units: Promise<readonly Unit[]> | undefined;
+  readonly #paces = new Map<Unit, RunPace>();
   #lastRun: Promise<void> = Promise.resolve();
 
   constructor(work: ThreadWork<Unit>, shared: SharedState, threads: number) {
@@ -70,6 +72,11 @@ export class ThreadServer<Unit extends OpenUnit> {
       .then((units) => {
         Atomics.add(this.#shared, SHARED.loadedThreads, 1);
         return units;
+      })
+      .catch((thrown: unknown) => {
+        // The next request tries anew.
+        this.#units = undefined;
+        throw thrown;
       });
     return this.#units;
   }
@@ -96,7 +103,11 @@ export class ThreadServer<Unit extends OpenUnit> {
   }
 
   async #runBatch(items: readonly ThreadItem[], post: (message: ThreadMessage) => void): Promise<void> {
-    const units = await this.#open(post);
+    const units = await this.#open(post).catch((thrown: unknown) => {
+      // No job is to blame for a model that a replacement thread can't load: this must not be their permanent failure.
+      const message = `A new thread could not load its models: ${coerceError(thrown).message}`;
+      throw new RunnerError('THREAD_DIED', message, { cause: thrown });
+    });
     const wanted = items.map((item) => units.filter((unit) => isWanted(unit, item.tasks)));
     const prepared = await this.#prepareAll(items, wanted, post);
     const previous = this.#lastRun;
@@ -145,21 +156,34 @@ export class ThreadServer<Unit extends OpenUnit> {
   ): Promise<void> {
     for (const unit of units) {
       const entries = prepared.get(unit) ?? [];
+      const pace = this.#paceOf(unit);
       const runChunk = async (chunk: readonly Prepared[]): Promise<readonly unknown[]> => {
         if (this.#isCancelled()) return chunk.map(stopped);
         const startedAt = performance.now();
         const values = await unit.run(chunk.map(({ value }) => value));
         const ms = performance.now() - startedAt;
+        pace.record(chunk.length, ms);
         post({ type: 'stage', stage: 'run', ms, count: chunk.length, unit: `${unit.task}/${unit.label}` });
         return values;
       };
-      await runInChunks(entries, unit.maxBatch, runChunk, (index, value) => {
-        const item = entries[index]?.item ?? 0;
-        if (value instanceof RunnerError) post(failure(item, unit, value, 'TASK_FAILED'));
-        else postValue(post, item, unit, value);
-      });
+      await runInChunks(
+        entries,
+        () => pace.limit(unit.maxBatch),
+        runChunk,
+        (index, value) => {
+          const item = entries[index]?.item ?? 0;
+          if (value instanceof RunnerError) post(failure(item, unit, value, 'TASK_FAILED'));
+          else postValue(post, item, unit, value);
+        },
+      );
       prepared.delete(unit);
     }
+  }
+
+  #paceOf(unit: Unit): RunPace {
+    const pace = this.#paces.get(unit) ?? new RunPace();
+    this.#paces.set(unit, pace);
+    return pace;
   }
 
   #isCancelled(): boolean {

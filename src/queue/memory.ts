@@ -12,6 +12,7 @@ import { attemptLimit, retryDelayMs, spentReason } from './retry-policy.js';
 import { ulid } from './ulid.js';
 import { anySignal, pause } from './waiting.js';
 
+/** What a queue in memory can be told. */
 export interface MemoryQueueOptions extends CommonQueueOptions {
   /** Time; for tests. */
   readonly clock?: Clock;

@@ -1,4 +1,4 @@
-import { check, type Check } from '../check.js';
+import { check, durationMs, type Check, wholeNumberBetween } from '../check.js';
 import type { JobType } from '../job.js';
 
 /** Options that every queue has. */
@@ -56,9 +56,6 @@ export const COMMON_DEFAULTS = {
   random: Math.random,
 } as const satisfies Required<CommonQueueOptions>;
 
-/** A whole number of milliseconds within what a timer can wait. */
-export const durationMs = wholeNumberBetween(1, 2_147_483_647);
-
 export const COMMON_CHECKS: {
   readonly [Name in keyof typeof COMMON_DEFAULTS]: Check<Required<CommonQueueOptions>[Name]>;
 } = {
@@ -71,13 +68,6 @@ export const COMMON_CHECKS: {
   maxElementBytes: wholeNumberBetween(1, Number.MAX_SAFE_INTEGER),
   random: check('a function', (value): value is () => number => typeof value === 'function'),
 };
-
-export function wholeNumberBetween(min: number, max: number): Check<number> {
-  return check(
-    `a whole number from ${min} to ${max}`,
-    (value): value is number => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max,
-  );
-}
 
 function isJobs(value: unknown): value is string | JobType {
   if (typeof value === 'string') return value !== '';

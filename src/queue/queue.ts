@@ -77,16 +77,19 @@ export interface Claim {
   readonly isSuspect: boolean;
 }
 
+/** Why a job failed, and when it may be tried again. */
 export interface Failure {
   readonly error: RunnerError;
   /** At least this long before the next try. */
   readonly minDelayMs?: number;
 }
 
+/** What became of a job that failed: it waits for its next try, or its attempts were spent. */
 export type RetryOutcome =
   | { readonly kind: 'scheduled'; readonly attempts: number; readonly delayMs: number }
   | { readonly kind: 'buried'; readonly attempts: number };
 
+/** How many elements are where. */
 export interface QueueDepth {
   readonly waiting: number;
   /** Held by this and all other consumers. */
@@ -99,6 +102,7 @@ export interface QueueDepth {
 /** What a queue reports besides its answers. Called synchronously; must not throw. */
 export type QueueListener = (event: QueueEvent) => void;
 
+/** The runner passes these on as its own events (`queue:down`, `queue:reaped`, …). */
 export type QueueEvent =
   /** Something keeps the queue from working; it goes on trying. Repeated only for trouble of another kind. */
   | { readonly type: 'down'; readonly error: RunnerError }

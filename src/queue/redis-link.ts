@@ -106,14 +106,15 @@ export class RedisLink {
   /** Breaks a connection off at once, so that nothing which is still on its way can arrive later. */
   drop(client: Redis): void {
     if (this.#client === client) this.#client = undefined;
-    client.disconnect();
     const stream = client.stream as typeof client.stream | undefined;
+    // Before `disconnect()`, which would end the stream: one that is ending can't be reset and keeps its handle for good.
     // A reset also throws away what the kernel has yet to send; TLS and Unix sockets only know how to be destroyed.
     if (stream && 'resetAndDestroy' in stream && !('encrypted' in stream) && stream.remotePort !== undefined) {
       stream.resetAndDestroy();
     } else {
       stream?.destroy();
     }
+    client.disconnect();
   }
 
   /**

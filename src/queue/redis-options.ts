@@ -1,16 +1,11 @@
 import type { RedisOptions } from 'ioredis';
 
-import { type Check, check, resolveOptions } from '../check.js';
+import { type Check, check, durationMs, resolveOptions, wholeNumberBetween } from '../check.js';
 import { RunnerError } from '../errors.js';
-import {
-  COMMON_CHECKS,
-  COMMON_DEFAULTS,
-  type CommonQueueOptions,
-  durationMs,
-  wholeNumberBetween,
-} from './queue-options.js';
+import { COMMON_CHECKS, COMMON_DEFAULTS, type CommonQueueOptions } from './queue-options.js';
 import { describeConnection, parseRedisUrl } from './redis-connection.js';
 
+/** Which Redis and which lists, and how quickly dead consumers are noticed. */
 export interface RedisQueueOptions extends CommonQueueOptions {
   /**
    * The server; `rediss://` for TLS.

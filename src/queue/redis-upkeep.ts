@@ -73,7 +73,7 @@ export function startUpkeep(options: UpkeepOptions): readonly Ticker[] {
 }
 
 /** Moves what is due in the retry set back into the queue. Any number of consumers may do so at the same time. */
-export async function promoteDue(client: Redis, keys: RedisKeys): Promise<number> {
+async function promoteDue(client: Redis, keys: RedisKeys): Promise<number> {
   let count = 0;
   for (let moved = CHUNK; moved === CHUNK; count += moved) {
     moved = Number(await runScript(client, PROMOTE, [keys.retry, keys.queue], [CHUNK]));
@@ -82,12 +82,12 @@ export async function promoteDue(client: Redis, keys: RedisKeys): Promise<number
 }
 
 /** True for the one consumer of a fleet that may do something in the next `ms` milliseconds. */
-export async function passGate(client: Redis, gate: string, ms: number): Promise<boolean> {
+async function passGate(client: Redis, gate: string, ms: number): Promise<boolean> {
   return (await client.set(gate, '1', 'PX', Math.max(1, Math.round(ms)), 'NX')) === 'OK';
 }
 
 /** Moves what dead consumers held to the suspects. Answers how much of whom. */
-export async function reapDead(
+async function reapDead(
   client: Redis,
   keys: RedisKeys,
   self: string,

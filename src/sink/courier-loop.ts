@@ -155,8 +155,20 @@ export class CourierLoop implements Courier {
       await this.#sink.deliver(parcel.delivery, parcel.signal);
       return undefined;
     } catch (error) {
-      return coerceError(error);
+      return this.#blame(error, parcel);
     }
+  }
+
+  /**
+   * A sink that throws something of its own (a failed `fetch`, a full disk) is down rather than the delivery wrong; so is
+   * one that says it was stopped although nobody here has stopped it, as a shared one that another runner has closed.
+   */
+  #blame(thrown: unknown, parcel: Parcel): RunnerError {
+    const error = coerceError(thrown, 'HTTP_UNAVAILABLE');
+    if (error.code !== 'RUNNER_STOPPED' || parcel.isSettled || this.#closing !== undefined) return error;
+    return new RunnerError('HTTP_UNAVAILABLE', `The sink was closed from elsewhere: ${error.message}`, {
+      cause: error,
+    });
   }
 
   #settle(parcel: Parcel, error: RunnerError | undefined): void {

@@ -2,6 +2,7 @@ import { rootCertificates } from 'node:tls';
 import { check, positiveInteger, resolveOptions, type Check } from '../check.js';
 import { RunnerError } from '../errors.js';
 
+/** Which server takes the callbacks, and how it is treated. */
 export interface HttpSinkOptions {
   /** Where the gallery is: http or https, a path prefix where it has one. @default 'http://127.0.0.1:5800' */
   readonly baseUrl?: string;

@@ -44,6 +44,7 @@ export function httpSink(options: HttpSinkOptions = {}): HttpSink {
 class PoolSink implements HttpSink {
   readonly name: string;
   readonly hasToken: boolean;
+  readonly concurrency: number;
   readonly #token: string;
   readonly #options: ResolvedHttpOptions;
   // A pool knows one origin only: whatever a path holds, the token can't go to another server.
@@ -57,6 +58,7 @@ class PoolSink implements HttpSink {
     const { address, concurrency, timeoutMs, ca } = options;
     this.name = `${address.origin}${address.prefix}`;
     this.hasToken = token !== '';
+    this.concurrency = concurrency;
     this.#token = token;
     this.#options = options;
     this.#queue = new PQueue({ concurrency });

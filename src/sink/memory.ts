@@ -3,6 +3,7 @@ import { RunnerError } from '../errors.js';
 import type { Delivery } from '../job.js';
 import type { Sink } from './sink.js';
 
+/** What a memory sink keeps, and what it answers. */
 export interface MemorySinkOptions {
   /** How many deliveries are kept; beyond that the oldest go first. @default 100000 */
   readonly maxDeliveries?: number;

@@ -12,6 +12,8 @@ export interface Sink {
    * @throws RunnerError whose `retry` class says whether to repeat (`wait`, `later`) or to give up (`never`).
    */
   deliver(delivery: Delivery, signal: AbortSignal): Promise<void>;
+  /** Deliveries that it likes to get at a time. @default 8 */
+  readonly concurrency?: number;
   /** Idempotent. */
   close?(): Promise<void>;
 }

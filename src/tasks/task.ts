@@ -43,12 +43,14 @@ export interface TaskUnit<Prepared = unknown> {
   /** Length of the vectors that the unit makes, where it makes any. */
   readonly dimension?: number;
 
+  /** Makes one input ready for `run`. @throws RunnerError which fails this item alone */
   prepare(input: PreparedInput): Prepared | Promise<Prepared>;
   /**
    * One value per input, in order; a `RunnerError` in a place is the failure of that item alone.
    * A throw fails the whole call: the thread then halves the batch until the bad item stands alone.
    */
   run(inputs: readonly Prepared[]): Promise<readonly unknown[]> | readonly unknown[];
+  /** Frees what `open()` took; called once, when nothing runs. */
   close?(): Promise<void>;
 }
 
@@ -70,6 +72,7 @@ export interface PixelNeed {
   readonly mode: 'shortest' | 'squash';
 }
 
+/** What `prepare` gets: a decoded picture, or a text for tasks whose `input` is `text`. */
 export type PreparedInput = Photo | string;
 
 /** A decoded picture: 8-bit sRGB, rows without padding, alpha dropped, upright unless `orientation` is `ignore`. */
@@ -96,6 +99,7 @@ export interface PixelRegion {
   readonly height: number;
 }
 
+/** What a thread gives a task to open itself with. */
 export interface TaskContext {
   /** The CLIP models, in the user's order. */
   readonly clipModels: readonly ClipModel[];

@@ -113,7 +113,9 @@ describe('clip-runner photos', () => {
     const startedAt = performance.now();
     expect(await command.kill('SIGTERM')).toBe(0);
     expect(performance.now() - startedAt).toBeLessThan(8000);
-    const left = (await client.lrange(queue, 0, -1)).map((raw) => (JSON.parse(raw) as { photo_id: number }).photo_id).reverse();
+    const left = (await client.lrange(queue, 0, -1))
+      .map((raw) => (JSON.parse(raw) as { photo_id: number }).photo_id)
+      .reverse();
     const done = gallery.callbacks.map(({ id }) => Number(id));
     expect(left.length).toBeGreaterThan(0);
     expect(left).toEqual([...left].sort((a, b) => a - b));
@@ -178,7 +180,9 @@ describe('clip-runner photos', () => {
     await until(async () => (await deadLetters()).length === 1);
     expect(stranger.requests).toEqual([]);
     expect(gallery.requests).toHaveLength(2);
-    expect(await deadLetters()).toMatchObject([{ _runner: { reason: 'exhausted', attempts: 2, error: { code: 'HTTP_REDIRECT' } } }]);
+    expect(await deadLetters()).toMatchObject([
+      { _runner: { reason: 'exhausted', attempts: 2, error: { code: 'HTTP_REDIRECT' } } },
+    ]);
     expect(command.child.exitCode).toBeNull();
     await stranger.close();
   });
@@ -212,7 +216,11 @@ describe('clip-runner photos', () => {
 
 describe('usage', () => {
   it.each([
-    ['a number that is none', { CLIP_MAX_BATCH: 'many' }, 'CLIP_MAX_BATCH must be a whole number of at least 1, but got "many"'],
+    [
+      'a number that is none',
+      { CLIP_MAX_BATCH: 'many' },
+      'CLIP_MAX_BATCH must be a whole number of at least 1, but got "many"',
+    ],
     ['an unknown device', { CLIP_DEVICE: 'tpu' }, 'CLIP_DEVICE must be one of auto, cpu'],
     ['a model that is not there', { CLIP_MODELS: 'a=./no/such/folder' }, 'no/such/folder'],
     ['a model of another length than the server takes', { PROCESSING_EMBEDDING_DIM: '768' }, 'vectors of 64 numbers'],
@@ -230,7 +238,11 @@ describe('usage', () => {
     expect(await photos({}, ['--colour', 'red']).ended()).toBe(2);
     const command = photos({ CLIP_MAX_BATCH: 'many' }, ['--batch', '3']);
     await command.logged('ready');
-    expect(command.log.find(({ msg }) => msg === 'model ready')).toMatchObject({ maxBatch: 3, device: 'cpu', label: 'tiny' });
+    expect(command.log.find(({ msg }) => msg === 'model ready')).toMatchObject({
+      maxBatch: 3,
+      device: 'cpu',
+      label: 'tiny',
+    });
   });
 
   it('shows help and version on stdout with exit 0', async () => {

@@ -92,7 +92,11 @@ describe('a job on its way', () => {
     const { runner, queue, sink } = setUp();
     const ignored: string[] = [];
     runner.on('job:ignored', ({ tasks }) => ignored.push(...tasks));
-    queue.push(photoJob(1, 'gone.jpg', ['thumbnail']), photoJob(2, 'gone.jpg', []), '{"photo_id":3,"user_id":1,"path":"x"}');
+    queue.push(
+      photoJob(1, 'gone.jpg', ['thumbnail']),
+      photoJob(2, 'gone.jpg', []),
+      '{"photo_id":3,"user_id":1,"path":"x"}',
+    );
     const end = ended(runner, 3);
     await runner.start();
     await end;
@@ -145,7 +149,10 @@ describe('tasks', () => {
     expect(sink.deliveries.map(({ jobId }) => jobId).sort()).toEqual(['1', '2', '4']);
     expect(new Set(errors)).toEqual(new Set(['a batch of 1 with a bad photo']));
     const [dead] = queue.dead();
-    expect(JSON.parse(dead!.entry.toString())).toMatchObject({ photo_id: 3, _runner: { reason: 'exhausted', attempts: 5 } });
+    expect(JSON.parse(dead!.entry.toString())).toMatchObject({
+      photo_id: 3,
+      _runner: { reason: 'exhausted', attempts: 5 },
+    });
   });
 
   it('turns a value that can not be cloned into the failure of that photo alone', async () => {
@@ -308,7 +315,9 @@ describe('stop', () => {
     await runner.start();
     await opened;
     await runner.stop({ deadlineMs: 500 });
-    expect(queue.waiting().map((raw) => (JSON.parse(raw.toString()) as { photo_id: number }).photo_id)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(queue.waiting().map((raw) => (JSON.parse(raw.toString()) as { photo_id: number }).photo_id)).toEqual([
+      1, 2, 3, 4, 5, 6,
+    ]);
     expect(queue.dead()).toEqual([]);
     expect(runner.stats().jobs).toMatchObject({ done: 0, retried: 0, buried: 0, inFlight: 0 });
   });

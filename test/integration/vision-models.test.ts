@@ -28,10 +28,16 @@ interface Shape {
 }
 
 /** A model of a few weights in the layout of immich-app's repositories; the same seed makes the same weights. */
-async function makeModel(name: string, { batch = 'batch', side = SIDE, type = 'float32', kind = 'linear' }: Shape = {}): Promise<string> {
+async function makeModel(
+  name: string,
+  { batch = 'batch', side = SIDE, type = 'float32', kind = 'linear' }: Shape = {},
+): Promise<string> {
   const graph = new GraphWriter(7);
   const pixels = type === 'float16' ? graph.node('Cast', ['image'], { to: 1 }) : 'image';
-  const flat = graph.node('Reshape', [pixels, graph.integers([typeof batch === 'number' ? batch : -1, 3 * side * side])]);
+  const flat = graph.node('Reshape', [
+    pixels,
+    graph.integers([typeof batch === 'number' ? batch : -1, 3 * side * side]),
+  ]);
   let embedding = graph.node('MatMul', [flat, graph.weight([3 * side * side, 16], 0.2)]);
   if (kind === 'logarithm') {
     // Minus infinity where every pixel is zero, a number everywhere else.
@@ -46,9 +52,19 @@ async function makeModel(name: string, { batch = 'batch', side = SIDE, type = 'f
   await mkdir(path.join(folder, 'visual'), { recursive: true });
   await writeFile(
     path.join(folder, 'visual', 'model.onnx'),
-    graph.finish({ image: { dims: [batch, 3, side, side], type } }, { embedding: { from: output, dims: [batch, 16], type } }),
+    graph.finish(
+      { image: { dims: [batch, 3, side, side], type } },
+      { embedding: { from: output, dims: [batch, 16], type } },
+    ),
   );
-  const preprocess = { size: [SIDE, SIDE], mode: 'RGB', mean: [0, 0, 0], std: [1, 1, 1], interpolation: 'bicubic', resize_mode: 'squash' };
+  const preprocess = {
+    size: [SIDE, SIDE],
+    mode: 'RGB',
+    mean: [0, 0, 0],
+    std: [1, 1, 1],
+    interpolation: 'bicubic',
+    resize_mode: 'squash',
+  };
   await writeFile(path.join(folder, 'visual', 'preprocess_cfg.json'), JSON.stringify(preprocess));
   await writeFile(path.join(folder, 'config.json'), JSON.stringify({ embed_dim: 16, vision_cfg: {}, text_cfg: {} }));
   return folder;
@@ -95,11 +111,17 @@ describe('vision graphs', () => {
     const black = await sharp({ create: picture }).png().toBuffer();
     const model = await start(await makeModel('logarithm', { kind: 'logarithm' }));
     const values = await model.embedImages([photos[0]!, black, photos[1]!], { onError: 'return' });
-    expect(values.map((value) => (value instanceof RunnerError ? value.code : value.length))).toEqual([16, 'RUN_BAD_OUTPUT', 16]);
+    expect(values.map((value) => (value instanceof RunnerError ? value.code : value.length))).toEqual([
+      16,
+      'RUN_BAD_OUTPUT',
+      16,
+    ]);
   });
 
   it('that give every picture the same vector are refused', async () => {
-    await expect(start(await makeModel('constant', { kind: 'constant' }))).rejects.toMatchObject({ code: 'MODEL_SELF_TEST' });
+    await expect(start(await makeModel('constant', { kind: 'constant' }))).rejects.toMatchObject({
+      code: 'MODEL_SELF_TEST',
+    });
   });
 
   it('that want another size than their configuration makes are refused with both sizes', async () => {

@@ -9,7 +9,10 @@ export const IMAGES = fixture('images');
 
 interface Golden {
   readonly models: Readonly<
-    Record<string, { readonly images: Readonly<Record<string, { readonly views: Record<string, { embedding?: number[] }> }>> }>
+    Record<
+      string,
+      { readonly images: Readonly<Record<string, { readonly views: Record<string, { embedding?: number[] }> }>> }
+    >
   >;
 }
 

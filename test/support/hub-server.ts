@@ -27,7 +27,7 @@ export interface HubServer {
   close(): Promise<void>;
 }
 
-export interface RepositorySettings {
+interface RepositorySettings {
   /** Answer 401 or 403 without this token. */
   readonly token?: string;
   readonly gated?: boolean;
@@ -40,21 +40,21 @@ export interface HubRepository {
   readonly files: ReadonlyMap<string, HubFile>;
 }
 
-export interface HubFile {
+interface HubFile {
   readonly bytes: Uint8Array;
   readonly isLarge: boolean;
   /** SHA-256 for large files, else the SHA-1 of the git blob. */
   readonly hash: string;
 }
 
-export interface RecordedRequest {
+interface RecordedRequest {
   readonly host: 'hub' | 'cdn';
   readonly method: string;
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
 }
 
-export interface Fault {
+interface Fault {
   readonly match: string;
   readonly host?: 'hub' | 'cdn';
   /** @default 1 */

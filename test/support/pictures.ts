@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import ort from 'onnxruntime-node';
 import sharp from 'sharp';
@@ -95,8 +95,6 @@ export function ourView({ views }: GoldenImage): GoldenView {
 export function readPicture(name: string): Buffer {
   return readFileSync(`${FIXTURES}images/${name}`);
 }
-
-export const PICTURE_NAMES = readdirSync(`${FIXTURES}images`).filter((name) => name !== 'bad');
 
 export function sha256(data: Uint8Array | Float32Array): string {
   return createHash('sha256')

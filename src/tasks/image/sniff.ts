@@ -1,5 +1,5 @@
 /** What the first bytes of a file say it is; names and extensions are not looked at. */
-export type SniffedKind = DecodableKind | 'other';
+type SniffedKind = DecodableKind | 'other';
 
 /** Kinds that are handed to a decoder. Whether HEIC then opens depends on the libvips that sharp was built with. */
 export type DecodableKind = 'jpeg' | 'png' | 'webp' | 'gif' | 'avif' | 'heic';

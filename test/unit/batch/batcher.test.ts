@@ -79,6 +79,7 @@ describe('Batcher', () => {
     push(1);
     push(2, 3);
     expect(batcher.clear().map(({ id }) => id)).toEqual([2, 3]);
+    expect(batcher.size).toBe(0);
     expect(clock.pending).toBe(0);
     await clock.advance(100);
     expect(sent).toEqual([[1]]);

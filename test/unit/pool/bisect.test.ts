@@ -12,7 +12,7 @@ async function collect(
   const sizes: number[] = [];
   await runInChunks(
     items,
-    maxBatch,
+    () => maxBatch,
     (chunk) => {
       sizes.push(chunk.length);
       return run(chunk);

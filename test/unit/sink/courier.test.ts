@@ -89,9 +89,24 @@ describe('send', () => {
     expect(courier.stats()).toMatchObject({ failed: 1, lastError: error.code });
   });
 
-  it('gives a code to what a sink of one’s own throws', async () => {
-    const { courier } = bench(() => Promise.reject(new TypeError('x is not a function')));
-    await expect(courier.send(photoDelivery(1), never)).rejects.toMatchObject({ code: 'INTERNAL', retry: 'later' });
+  it('takes what a sink of one’s own throws for an outage: a failed fetch, a full disk', async () => {
+    const { clock, courier, events } = bench((_delivery, count) =>
+      count === 1 ? Promise.reject(new TypeError('fetch failed')) : undefined,
+    );
+    const sent = watch(courier.send(photoDelivery(1), never));
+    await clock.advance(1_000);
+    expect(sent.state).toBe('resolved');
+    expect(events).toMatchObject([{ type: 'delivery:held', error: { code: 'HTTP_UNAVAILABLE' } }]);
+  });
+
+  it('takes a sink that was closed from elsewhere for one that is down', async () => {
+    const closed = new RunnerError('RUNNER_STOPPED', 'the sink is closed');
+    const { clock, courier, events } = bench(() => Promise.reject(closed));
+    const sent = watch(courier.send(photoDelivery(1), never));
+    await clock.advance(1_000);
+    expect(sent.state).toBe('pending');
+    expect(events[0]).toMatchObject({ type: 'delivery:held', error: { code: 'HTTP_UNAVAILABLE' } });
+    await courier.close();
   });
 
   it('holds a delivery through an outage and tries again with a growing back-off', async () => {

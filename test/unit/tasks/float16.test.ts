@@ -7,7 +7,8 @@ describe('float16', () => {
     const values = fromFloat16Bits(all);
     const written = toFloat16Bits(values);
     for (const bits of all) {
-      if (Number.isNaN(values[bits])) expect(Number.isNaN(fromFloat16Bits(written.slice(bits, bits + 1))[0])).toBe(true);
+      if (Number.isNaN(values[bits]))
+        expect(Number.isNaN(fromFloat16Bits(written.slice(bits, bits + 1))[0])).toBe(true);
       else expect(written[bits]).toBe(bits);
     }
   });

@@ -1,0 +1,183 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SIGLIP } from '../support/fixtures.js';
+import { plainEnvironment, Program, ROOT, runNode, type Ending } from '../support/program.js';
+import { startRedis, type RedisServer } from '../support/redis-server.js';
+
+const PHOTOS = path.join(ROOT, 'examples', 'demo-gallery', 'photos');
+const lines = (text: string): string[] => text.trimEnd().split('\n');
+
+describe('the examples', () => {
+  it('are all run by this file', () => {
+    const names = readdirSync(path.join(ROOT, 'examples')).sort();
+    expect(names).toEqual([
+      '01-hello.js',
+      '02-redis.js',
+      '03-embed-in-a-backend.js',
+      '04-own-task',
+      '05-own-sink.js',
+      'demo-gallery',
+    ]);
+  });
+
+  it('01-hello embeds two photos in at most 20 lines of code', async () => {
+    const { ended, stdout, stderr } = await runNode(['examples/01-hello.js']);
+    expect(stderr).toBe('');
+    expect(ended).toBe(0);
+    expect(lines(stdout).sort()).toEqual([
+      '/api/internal/photos/1/ml_result tiny 64 numbers',
+      '/api/internal/photos/2/ml_result tiny 64 numbers',
+    ]);
+    const code = lines(readFileSync(path.join(ROOT, 'examples', '01-hello.js'), 'utf8')).filter(
+      (line) => line !== '' && !line.startsWith('//'),
+    );
+    expect(code.length).toBeLessThanOrEqual(20);
+  });
+
+  it('04-own-task tells the average colour of three photos', async () => {
+    const { ended, stdout, stderr } = await runNode(['examples/04-own-task/main.js']);
+    expect(stderr).toBe('');
+    expect(ended).toBe(0);
+    const colours = new Map(lines(stdout).map((line) => line.split(' ') as [string, string]));
+    expect([...colours.keys()].sort()).toEqual(['brick.jpg', 'chelsea.jpg', 'hubble.jpg']);
+    // A grey wall, a ginger cat, the night sky.
+    const [wall, cat, sky] = ['brick.jpg', 'chelsea.jpg', 'hubble.jpg'].map((name) => rgb(colours.get(name)));
+    expect(Math.max(...wall!) - Math.min(...wall!)).toBeLessThan(3);
+    expect(cat![0]! - cat![2]!).toBeGreaterThan(30);
+    expect(Math.max(...sky!)).toBeLessThan(40);
+  });
+
+  it('05-own-sink finds its embedding in the file that its sink wrote', async () => {
+    const { ended, stdout, stderr } = await runNode(['examples/05-own-sink.js']);
+    expect(stderr).toBe('');
+    expect(ended).toBe(0);
+    expect(stdout).toBe('photo 1 written with 64 numbers\n');
+  });
+});
+
+describe('02-redis', () => {
+  let redis: RedisServer;
+  beforeEach(async () => {
+    redis = await startRedis();
+  });
+  afterEach(() => redis.stop());
+
+  it('posts what can be read, buries what cannot, and leaves nothing in Redis', async () => {
+    const env = plainEnvironment({ REDIS_URL: redis.url });
+    const { ended, stdout, stderr } = await runNode(['examples/02-redis.js'], { env });
+    expect(stderr).toBe('');
+    expect(ended).toBe(0);
+    expect(lines(stdout).sort()).toEqual([
+      '/api/internal/photos/1/ml_result image 64 numbers',
+      '/api/internal/photos/2/ml_result image 64 numbers',
+      'dead letter: not_found for no-such-photo.jpg',
+    ]);
+    expect(await redis.client().keys('*')).toEqual([]);
+  });
+});
+
+describe('03-embed-in-a-backend', () => {
+  let backend: Program;
+  let embedUrl: string;
+  beforeEach(async () => {
+    backend = new Program(process.execPath, ['examples/03-embed-in-a-backend.js']);
+    embedUrl = await backend.prints(/http:\/\/127\.0\.0\.1:\d+\/embed/);
+  });
+  afterEach(() => void backend.child.kill('SIGKILL'));
+
+  const post = async (body: string | Buffer, type: string): Promise<Response> =>
+    fetch(embedUrl, { method: 'POST', body: new Uint8Array(Buffer.from(body)), headers: { 'content-type': type } });
+  const photo = (name: string): Buffer => readFileSync(path.join(PHOTOS, name));
+
+  it('embeds pictures that come together, and ends with 0 on SIGTERM', async () => {
+    const answers = await Promise.all([
+      post(photo('chelsea.jpg'), 'image/jpeg'),
+      post(photo('gravel.webp'), 'image/webp'),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    for (const answer of answers) {
+      const { embedding } = (await answer.json()) as { embedding: number[] };
+      expect(embedding).toHaveLength(64);
+      expect(Math.hypot(...embedding)).toBeCloseTo(1, 4);
+    }
+    backend.child.kill('SIGTERM');
+    expect(await backend.end()).toMatchObject({ ended: 0, stderr: '' });
+  });
+
+  it('answers 422 with the code of the failure to what is no picture', async () => {
+    const answer = await post('certainly not a picture', 'image/jpeg');
+    expect(answer.status).toBe(422);
+    expect(await answer.json()).toEqual({ error: 'IMAGE_UNSUPPORTED' });
+  });
+
+  it('never takes a text for the path of a file on its machine', async () => {
+    const secret = path.join(PHOTOS, 'chelsea.jpg');
+    for (const type of ['text/plain', 'application/json', 'application/octet-stream']) {
+      expect((await post(type.endsWith('json') ? JSON.stringify(secret) : secret, type)).status).toBe(415);
+    }
+    expect((await fetch(embedUrl, { method: 'POST' })).status).toBe(415);
+  });
+});
+
+// As scripts/demo.mjs starts it, which would also install and build.
+const DEMO = ['dist/cli.js', 'demo', '--photos', PHOTOS, '--model', SIGLIP];
+
+describe('the demo', () => {
+  const demo = (env = plainEnvironment()): Promise<Ending> => runNode([...DEMO, '--exit'], { env });
+  const photos = readdirSync(PHOTOS).sort();
+
+  /** The photos of the table's rows that show a callback and three neighbours. */
+  const rows = (stdout: string): string[] =>
+    lines(stdout)
+      .map((line) => /^(\S+) +\d+ ms  \S+ -?\d\.\d\d, \S+ -?\d\.\d\d, \S+ -?\d\.\d\d$/.exec(line)?.[1])
+      .filter((name) => name !== undefined);
+
+  it('shows a row for each of at least twelve photos and ends with 0', async () => {
+    const { ended, stdout, stderr } = await demo();
+    expect(stderr).toBe('');
+    expect(ended).toBe(0);
+    expect(photos.length).toBeGreaterThanOrEqual(12);
+    expect(rows(stdout)).toEqual(photos);
+    expect(stdout).toContain('the embedded queue');
+  });
+
+  it('finds the same picture in other clothes: the nearest of a photo is its turned or grey copy', async () => {
+    const { stdout } = await demo();
+    expect(stdout).toMatch(/^astronaut\.jpg .* ms {2}turned\.jpg/m);
+  });
+
+  it('goes the way through Redis where REDIS_URL is set, and leaves nothing there', async () => {
+    const redis = await startRedis();
+    try {
+      const { ended, stdout, stderr } = await demo(plainEnvironment({ REDIS_URL: redis.url }));
+      expect(stderr).toBe('');
+      expect(ended).toBe(0);
+      expect(stdout).toContain('jobs go into Redis');
+      expect(rows(stdout)).toEqual(photos);
+      expect(await redis.client().keys('*')).toEqual([]);
+    } finally {
+      await redis.stop();
+    }
+  });
+
+  it('says in one line that there is no Redis at REDIS_URL', async () => {
+    const redis = await startRedis();
+    await redis.stop();
+    const { ended, stderr } = await demo(plainEnvironment({ REDIS_URL: redis.url }));
+    expect(ended).toBe(1);
+    expect(lines(stderr)).toEqual([expect.stringMatching(/^clip-runner: No Redis took the jobs .*REDIS_URL/)]);
+  });
+
+  it('asks for more photos unless told to exit, and ends with 0 at the end of its input', async () => {
+    const { ended, stdout, stderr } = await runNode(DEMO);
+    expect(stdout).toContain('Type the path of another picture');
+    expect(stderr).toBe('');
+    expect(ended).toBe(0);
+  });
+});
+
+function rgb(colour: string | undefined): number[] {
+  const [, ...parts] = /^#(..)(..)(..)$/.exec(colour ?? '') ?? [];
+  return parts.map((part) => Number.parseInt(part, 16));
+}

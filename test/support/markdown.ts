@@ -1,0 +1,62 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The root of the repository. */
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** A file of the repository, by its path below the root. */
+export function readText(file: string): string {
+  return readFileSync(path.join(ROOT, file), 'utf8');
+}
+
+/** The repository's own documents, as paths below the root. */
+export function listDocuments(): readonly string[] {
+  const below = (folder: string): string[] =>
+    readdirSync(path.join(ROOT, folder)).map((name) => path.posix.join(folder, name));
+  return [...below('.'), ...below('docs'), 'examples/demo-gallery/README.md', 'test/fixtures/README.md'].filter(
+    (file) => file.endsWith('.md'),
+  );
+}
+
+const FENCE = /^```(\S*)[^\n]*\n(.*?)^```$/gms;
+
+/** The fenced code blocks, in their order. */
+export function codeBlocks(markdown: string): readonly { readonly language: string; readonly code: string }[] {
+  return [...markdown.matchAll(FENCE)].map(([, language = '', code = '']) => ({ language, code }));
+}
+
+/** The document without its fenced code blocks. */
+export function prose(markdown: string): string {
+  return markdown.replace(FENCE, '');
+}
+
+/** The headings, in their order. */
+export function headings(markdown: string): readonly { readonly level: number; readonly text: string }[] {
+  return [...prose(markdown).matchAll(/^(#{1,6}) (.+)$/gm)].map(([, marks = '', text = '']) => ({
+    level: marks.length,
+    text,
+  }));
+}
+
+/** The cells of all table rows below the headings of the tables. */
+export function tableRows(markdown: string): readonly (readonly string[])[] {
+  const lines = prose(markdown).split('\n');
+  return lines
+    .filter((line, index) => line.startsWith('|') && !isRule(line) && !isRule(lines[index + 1] ?? ''))
+    .map((line) =>
+      line
+        .replace(/^\||\|$/g, '')
+        .split(/(?<!\\)\|/)
+        .map((cell) => cell.trim()),
+    );
+}
+
+/** The contents of all inline code. */
+export function inlineCode(text: string): readonly string[] {
+  return [...prose(text).matchAll(/`([^`\n]+)`/g)].map(([, code = '']) => code);
+}
+
+function isRule(line: string): boolean {
+  return /^\|[\s|:-]+\|$/.test(line);
+}
