@@ -1,6 +1,6 @@
 interface TensorFacts {
   readonly dims: readonly (number | string)[];
-  readonly type?: 'float32' | 'float16' | 'int64';
+  readonly type?: 'float32' | 'float16' | 'int32' | 'int64';
 }
 
 export class GraphWriter {

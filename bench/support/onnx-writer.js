@@ -1,6 +1,6 @@
 // A minimal writer of ONNX files (protobuf), enough to make full-size models with random weights.
 
-const DATA_TYPE = { float32: 1, int64: 7, float16: 10 };
+const DATA_TYPE = { float32: 1, int32: 6, int64: 7, float16: 10 };
 
 export class GraphWriter {
   #nodes = [];

@@ -9,7 +9,7 @@ import { readTextGraph, type TextGraph } from './text-graph.js';
 import { leastLimit, readJson, valueAt, type Tokenizer } from './tokenizer/tokenizer.js';
 
 /** The ids of one text, special tokens included. */
-export type TokenIds = readonly number[];
+type TokenIds = readonly number[];
 
 /** The text side of a CLIP-like model: ids in, unit vectors out. */
 export interface TextTower {

@@ -20,7 +20,8 @@ function encode(symbols: readonly string[], merges: readonly Merge[]): string[] 
 }
 
 const letters = fc.constantFrom('a', 'b', 'c');
-const word = (minLength: number, maxLength: number): fc.Arbitrary<string[]> => fc.array(letters, { minLength, maxLength });
+const word = (minLength: number, maxLength: number): fc.Arbitrary<string[]> =>
+  fc.array(letters, { minLength, maxLength });
 
 /** Merges as training makes them: each joins two tokens that exist by then. */
 const merges = fc.array(fc.tuple(fc.nat(), fc.nat()), { minLength: 1, maxLength: 12 }).map((picks) => {
@@ -56,7 +57,13 @@ describe('settledTokens', () => {
 
   it('answers nothing where the end of the word decides on its beginning', () => {
     // Tokens are paired from the right: "ab" is made only where no "bc" follows, and so on along the chain.
-    const rules: Merge[] = [['e', 'f'], ['d', 'e'], ['c', 'd'], ['b', 'c'], ['a', 'b']];
+    const rules: Merge[] = [
+      ['e', 'f'],
+      ['d', 'e'],
+      ['c', 'd'],
+      ['b', 'c'],
+      ['a', 'b'],
+    ];
     const chain = ['a', 'b', 'c', 'd', 'e'];
     expect(encode([...chain], rules)).not.toEqual(encode([...chain, 'f'], rules).slice(0, 3));
     expect(settledTokens((part) => encode(part, rules), chain, 2, 1)).toBeUndefined();

@@ -4,13 +4,19 @@ import type { TensorInfo } from '../../../src/tensor.js';
 
 const tensor = (name: string, shape: TensorInfo['shape'], type = 'int64'): TensorInfo => ({ name, type, shape });
 const embeds = tensor('text_embeds', ['b', 64], 'float32');
-const read = (inputs: readonly TensorInfo[], outputs: readonly TensorInfo[] = [embeds]): ReturnType<typeof readTextGraph> =>
-  readTextGraph({ inputs, outputs }, 'text_model.onnx');
+const read = (
+  inputs: readonly TensorInfo[],
+  outputs: readonly TensorInfo[] = [embeds],
+): ReturnType<typeof readTextGraph> => readTextGraph({ inputs, outputs }, 'text_model.onnx');
 
 describe('readTextGraph', () => {
   it('finds ids under any name, and free and fixed axes', () => {
     expect(read([tensor('input_ids', ['b', 's'])])).toMatchObject({ fixedBatch: undefined, fixedLength: undefined });
-    expect(read([tensor('text', [1, 77], 'int32')])).toMatchObject({ ids: { name: 'text' }, fixedBatch: 1, fixedLength: 77 });
+    expect(read([tensor('text', [1, 77], 'int32')])).toMatchObject({
+      ids: { name: 'text' },
+      fixedBatch: 1,
+      fixedLength: 77,
+    });
     expect(read([tensor('input_ids', [-1, -1])])).toMatchObject({ fixedBatch: undefined, fixedLength: undefined });
   });
 
@@ -34,7 +40,11 @@ describe('readTextGraph', () => {
   });
 
   it.each([
-    ['both towers in one graph', [tensor('input_ids', ['b', 's']), tensor('pixel_values', ['b', 3, 224, 224], 'float32')], [embeds]],
+    [
+      'both towers in one graph',
+      [tensor('input_ids', ['b', 's']), tensor('pixel_values', ['b', 3, 224, 224], 'float32')],
+      [embeds],
+    ],
     ['no ids', [tensor('attention_mask', ['b', 's'])], [embeds]],
     ['ids of floats', [tensor('input_ids', ['b', 's'], 'float32')], [embeds]],
     ['no embedding', [tensor('input_ids', ['b', 's'])], [tensor('last_hidden_state', ['b', 's', 48], 'float32')]],

@@ -19,16 +19,20 @@ describe('groupByLength', () => {
 
   it('puts every text into one group, with less than half of a row empty', () => {
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 2, max: 77 }), { maxLength: 40 }), fc.integer({ min: 1, max: 16 }), (lengths, maxBatch) => {
-        const groups = groupByLength(lengths, maxBatch);
-        expect(groups.flat().sort((a, b) => a - b)).toEqual(lengths.map((_, place) => place));
-        for (const group of groups) {
-          expect(group.length).toBeLessThanOrEqual(maxBatch);
-          const own = group.map((place) => lengths[place]!);
-          const longest = Math.max(...own);
-          expect(own.every((length) => 2 * length >= longest || longest - length <= 8)).toBe(true);
-        }
-      }),
+      fc.property(
+        fc.array(fc.integer({ min: 2, max: 77 }), { maxLength: 40 }),
+        fc.integer({ min: 1, max: 16 }),
+        (lengths, maxBatch) => {
+          const groups = groupByLength(lengths, maxBatch);
+          expect(groups.flat().sort((a, b) => a - b)).toEqual(lengths.map((_, place) => place));
+          for (const group of groups) {
+            expect(group.length).toBeLessThanOrEqual(maxBatch);
+            const own = group.map((place) => lengths[place]!);
+            const longest = Math.max(...own);
+            expect(own.every((length) => 2 * length >= longest || longest - length <= 8)).toBe(true);
+          }
+        },
+      ),
       { seed: 5 },
     );
   });

@@ -28,7 +28,23 @@ describe.each(TOKENIZER_NAMES)('the ids of %s', (name) => {
   });
 
   it('depend on the whole of a text that is read in part: mixed texts longer than the first look', () => {
-    const words = ['a photo', ' ', '   ', '😂', 'Σ', '海', '!', 'don', "'s", '\u0301', 'x'.repeat(50), '\n', '𠮷', '</s>', '<|endoftext|>'];
+    const words = [
+      'a photo',
+      ' ',
+      '   ',
+      '😂',
+      'Σ',
+      '海',
+      '!',
+      'don',
+      "'s",
+      '\u0301',
+      'x'.repeat(50),
+      '\n',
+      '𠮷',
+      '</s>',
+      '<|endoftext|>',
+    ];
     const piece = fc.tuple(fc.constantFrom(...words), fc.integer({ min: 1, max: 6000 }));
     fc.assert(
       fc.property(fc.array(piece, { minLength: 1, maxLength: 4 }), (pieces) => {
@@ -55,16 +71,27 @@ beforeAll(async () => {
 });
 
 describe('a text of a million equal characters', () => {
-  const CHARACTERS = { letter: 'a', digit: '7', mark: '!', space: ' ', nul: '\0', Chinese: '海', emoji: '😂', accent: '\u0301', vowel: '\u1161' };
+  const CHARACTERS = {
+    letter: 'a',
+    digit: '7',
+    mark: '!',
+    space: ' ',
+    nul: '\0',
+    Chinese: '海',
+    emoji: '😂',
+    accent: '\u0301',
+    vowel: '\u1161',
+  };
 
-  it.each(TOKENIZER_NAMES.flatMap((name) => Object.entries(CHARACTERS).map(([kind, character]) => ({ name, kind, character }))))(
-    'is read by $name as its beginning is: $kind',
-    ({ name, character }) => {
-      const ids = open[name](character.repeat(1_000_000 / character.length));
-      // Few enough to be read wholly, many enough to fill every length.
-      expect(ids).toEqual(wholly(name, character.repeat(6000)));
-    },
-  );
+  it.each(
+    TOKENIZER_NAMES.flatMap((name) =>
+      Object.entries(CHARACTERS).map(([kind, character]) => ({ name, kind, character })),
+    ),
+  )('is read by $name as its beginning is: $kind', ({ name, character }) => {
+    const ids = open[name](character.repeat(1_000_000 / character.length));
+    // Few enough to be read wholly, many enough to fill every length.
+    expect(ids).toEqual(wholly(name, character.repeat(6000)));
+  });
 });
 
 describe('truncation', () => {
@@ -97,8 +124,13 @@ describe('the files of a tokenizer', () => {
 
   it('say the length and the padding: the least of both files, and no limit for numbers like 1e30', async () => {
     const fixed = { ...clip, truncation: { max_length: 64 }, padding: { strategy: { Fixed: 60 }, pad_id: 3 } };
-    expect(await openTokenizer(await write('both', fixed, { model_max_length: 77 }))).toMatchObject({ maxTokens: 60, padId: 3 });
-    expect(await openTokenizer(await write('huge', clip, { model_max_length: 1e30 }))).toMatchObject({ maxTokens: undefined });
+    expect(await openTokenizer(await write('both', fixed, { model_max_length: 77 }))).toMatchObject({
+      maxTokens: 60,
+      padId: 3,
+    });
+    expect(await openTokenizer(await write('huge', clip, { model_max_length: 1e30 }))).toMatchObject({
+      maxTokens: undefined,
+    });
     expect(await openTokenizer(await write('alone', clip))).toMatchObject({ maxTokens: undefined, padId: 0 });
   });
 
@@ -106,7 +138,11 @@ describe('the files of a tokenizer', () => {
     ['nothing', undefined, 'There is no'],
     ['text', 'hello', 'Expected JSON'],
     ['list', [], 'it holds no object'],
-    ['other', { model: { type: 'Telepathy' }, normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null }, 'Telepathy'],
+    [
+      'other',
+      { model: { type: 'Telepathy' }, normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null },
+      'Telepathy',
+    ],
     ['step', { ...clip, normalizer: { type: 'Whisper' } }, 'Whisper'],
   ])('that are not right are refused by name: %s', async (name, json, message) => {
     const folder = json === undefined ? path.join(root, 'missing') : await write(`bad-${name}`, json);
