@@ -91,6 +91,7 @@ describe('faults in code of one’s own', () => {
 
   it('an async listener that rejects becomes a warning', async () => {
     const { runner, queue } = start({});
+    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- the very mistake that is tested
     runner.on('job:done', () => Promise.reject(new Error('a listener')));
     const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
     queue.push(photoJob(1, 'camera.jpg'));
