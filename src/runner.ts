@@ -59,6 +59,7 @@ export interface Runner {
     texts: readonly string[],
     options?: EmbedOptions & { readonly onError?: 'throw' },
   ): Promise<Float32Array[]>;
+  /** As above, but a text that fails has its `RunnerError` in its place, and the others their vectors. */
   embedTexts(
     texts: readonly string[],
     options: EmbedOptions & { readonly onError: 'return' },
