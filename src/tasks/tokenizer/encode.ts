@@ -17,7 +17,8 @@ const JOINS_BACKWARDS = /^[\p{M}\u1160-\u11ff\uff9e\uff9f\udc00-\udfff]/u;
  */
 export function createEncoder(parts: TokenizerParts): (text: string, maxTokens: number) => readonly number[] {
   const sectionsOf = createSectioner(parts);
-  const encodeWord = wordEncoder(parts);
+  const known = knownCharacters(parts);
+  const encodeWord = wordEncoder(parts, known);
   const enclosing = parts.enclose([]).length;
   // An added token that the cut halves looks like words: never more of them than it has characters.
   const openWords = Math.max(0, ...parts.addedTokens.map(({ content }) => content.length)) + 2;
@@ -47,7 +48,7 @@ export function createEncoder(parts: TokenizerParts): (text: string, maxTokens: 
 
   return (text, maxTokens) => {
     const needed = Math.max(0, maxTokens - enclosing);
-    const tokens = firstTokens(shortenRuns(wellFormed(text), parts, needed), needed).slice(0, needed);
+    const tokens = firstTokens(shortenRuns(wellFormed(text), parts, known, needed), needed).slice(0, needed);
     return parts
       .enclose(tokens)
       .map((token) => parts.idOf(token))
@@ -74,9 +75,9 @@ function wordsOf(sections: readonly Section[], parts: TokenizerParts): readonly 
  */
 function wordEncoder(
   parts: TokenizerParts,
+  known: ReadonlySet<string>,
 ): (word: string, needed: number, open?: number) => readonly string[] | undefined {
   const sentinelTokens = parts.encodeWord(SENTINEL).length;
-  const shorten = parts.kind === 'unigram' ? unknownRunShortener(parts) : (word: string) => word;
   const encodeStart = (symbols: readonly string[]): readonly string[] => {
     if (parts.kind === 'unigram') return parts.encodeWord(symbols.join(''));
     const tokens = parts.encodeWord(symbols.join('') + SENTINEL);
@@ -84,7 +85,7 @@ function wordEncoder(
   };
 
   return (whole, needed, open = 0) => {
-    const word = shorten(whole);
+    const word = parts.kind === 'unigram' ? withoutUnknownRuns(whole, known) : whole;
     const isDecidable = parts.kind === 'bpe' || parts.kind === 'unigram';
     if (isDecidable && (open > 0 || word.length > 8 * needed)) {
       // The last symbol of a whole word is special to BPE: the beginning ends before it.
@@ -97,19 +98,29 @@ function wordEncoder(
 }
 
 /** Unigram: neighbouring characters that no token has become one unknown token, so one of them says as much as all. */
-function unknownRunShortener({ vocabulary }: TokenizerParts): (word: string) => string {
+function withoutUnknownRuns(word: string, known: ReadonlySet<string>): string {
+  let wasUnknown = false;
+  let shortened = '';
+  for (const character of word) {
+    const isUnknown = !known.has(character);
+    if (!isUnknown || !wasUnknown) shortened += character;
+    wasUnknown = isUnknown;
+  }
+  return shortened;
+}
+
+/** The characters that some token has; only asked for where unknown ones are fused. */
+function knownCharacters({ kind, vocabulary }: TokenizerParts): ReadonlySet<string> {
   const known = new Set<string>();
+  if (kind !== 'unigram') return known;
   for (const token of vocabulary) for (const character of token) known.add(character);
-  return (word) => {
-    let wasUnknown = false;
-    let shortened = '';
-    for (const character of word) {
-      const isUnknown = !known.has(character);
-      if (!isUnknown || !wasUnknown) shortened += character;
-      wasUnknown = isUnknown;
-    }
-    return shortened;
-  };
+  return known;
+}
+
+/** Shortens runs in a text, before anything else is done with it, in ways that can't change its first `needed` tokens. */
+function shortenRuns(text: string, parts: TokenizerParts, known: ReadonlySet<string>, needed: number): string {
+  if (parts.kind === 'wordpiece') return shortenWordPieceRuns(text, Math.max(needed, parts.maxWordChars) + 1);
+  return parts.kind === 'unigram' ? shortenUnknownRuns(text, parts, known) : text;
 }
 
 /**
@@ -117,11 +128,20 @@ function unknownRunShortener({ vocabulary }: TokenizerParts): (word: string) => 
  * word of them. Letters make a word too long to be known either way; punctuation and Chinese characters are a token
  * each; white space is one space; what is dropped is dropped.
  */
-function shortenRuns(text: string, { kind, maxWordChars }: TokenizerParts, needed: number): string {
-  const longest = Math.max(needed, maxWordChars) + 1;
-  if (kind !== 'wordpiece' || text.length <= longest) return text;
+function shortenWordPieceRuns(text: string, longest: number): string {
+  if (text.length <= longest) return text;
   const runs = new RegExp(`((.)\\2{${longest - 1}})\\2+|([\\p{Ll}\\p{Lu}]{${longest}})[\\p{Ll}\\p{Lu}]+`, 'gsu');
   return text.replace(runs, '$1$3');
+}
+
+/** Unigram: a run of one character that is unknown or dropped is one unknown token, or nothing, however long it is. */
+function shortenUnknownRuns(text: string, parts: TokenizerParts, known: ReadonlySet<string>): string {
+  return text.replace(/(.)\1{63,}/gsu, (run, character: string) => {
+    // Several, because the first and the last may join with their neighbours.
+    const some = character.repeat(8);
+    const isUnknown = (one: string): boolean => !known.has(one) && !/\s/u.test(one);
+    return Array.from(parts.normalise(some)).every(isUnknown) && !/\s/u.test(character) ? some : run;
+  });
 }
 
 /** Lone halves of surrogate pairs have no UTF-8; they become the replacement character. */
