@@ -27,7 +27,7 @@ export interface RunnerOptions extends Partial<TunableOptions> {
   readonly sink?: Sink;
   /** CLIP models: a list, or `label=name[,label=name…]`; a name is a hub repository or a local folder. */
   readonly models?: string | readonly ModelName[];
-  /** Names of built-in tasks, and tasks of one's own. @default ['clip'] */
+  /** Names of built-in tasks (`clip`, `text`), and tasks of one's own. @default ['clip'] */
   readonly tasks?: readonly (string | Task)[];
   /** How models are found on a hub, and where they are kept. */
   readonly hub?: HubOptions;
@@ -53,7 +53,7 @@ export interface TunableOptions {
   readonly maxWaitMs: number;
   /** Claimed jobs held at a time; 0 means four batches per thread. @default 0 */
   readonly maxInFlight: number;
-  /** Photos of direct calls that may wait at a time; more are refused. @default 10000 */
+  /** Photos and texts of direct calls that may wait at a time; more are refused. @default 10000 */
   readonly maxDirect: number;
   /** `apply` turns pictures upright by their EXIF orientation; `ignore` takes the pixels as stored. @default 'apply' */
   readonly orientation: 'apply' | 'ignore';
