@@ -1,15 +1,19 @@
 import type { ImagePreprocess } from '../../model.js';
 
-/** Where the pixels of a tensor come from: the picture is resized, and a part of it kept. */
-export interface Frame {
+/** A part of a picture that was resized as a whole. */
+export interface ResizedPart {
   /** Size of the whole picture after resizing. */
   readonly width: number;
   readonly height: number;
-  /** The part of it that is kept. */
+  /** The part of it that is wanted. */
   readonly left: number;
   readonly top: number;
   readonly columns: number;
   readonly rows: number;
+}
+
+/** Where the pixels of a tensor come from: the picture is resized, and a part of it kept. */
+export interface Frame extends ResizedPart {
   /** Where that part lies in the tensor; above 0 only where the crop is larger than the resized picture. */
   readonly padLeft: number;
   readonly padTop: number;

@@ -1,4 +1,6 @@
 import type { Interpolation } from '../../model.js';
+import type { PixelRegion } from '../task.js';
+import type { ResizedPart } from './geometry.js';
 import { createKernel, LANES, WEIGHT_BYTES_PER_QUAD, type ResampleKernel } from './resample-kernel.js';
 import { resampleNearest } from './resample-nearest.js';
 import { computeWeights, deepestOverlap, sourceRange, type AxisWeights } from './resample-weights.js';
@@ -10,17 +12,10 @@ export interface Pixels {
   readonly data: Uint8Array;
 }
 
-export interface ResamplePlan {
+/** What is to be made of a picture; nothing but the wanted part is computed. */
+export interface ResamplePlan extends ResizedPart {
   /** The part of the source that becomes the whole resized picture, in source pixels; may be fractional. */
-  readonly box: { readonly left: number; readonly top: number; readonly width: number; readonly height: number };
-  /** Size of the whole resized picture. */
-  readonly width: number;
-  readonly height: number;
-  /** The part of the resized picture that is wanted; nothing else is computed. */
-  readonly left: number;
-  readonly top: number;
-  readonly columns: number;
-  readonly rows: number;
+  readonly box: PixelRegion;
   readonly interpolation: Interpolation;
 }
 
