@@ -1,9 +1,8 @@
 #!/usr/bin/env node
-import { Command, Option } from 'commander';
-import dotenv from 'dotenv';
+import { Command } from 'commander';
+import { settingsCommand } from './cli/command.js';
 import { runDemo, type DemoOptions } from './cli/demo.js';
-import { runPhotos } from './cli/photos.js';
-import { VARIABLES, readSettings, type Settings, type Variable, type VariableName } from './cli/variables.js';
+import { PHOTOS_VARIABLES, runPhotos } from './cli/photos.js';
 import { RunnerError, type ErrorCode } from './errors.js';
 import { VERSION } from './version.js';
 
@@ -23,12 +22,15 @@ const program = new Command('clip-runner')
   .exitOverride()
   .showHelpAfterError('(--help shows what there is)');
 
-addCommand(
-  'photos',
-  'claim photo jobs and post their embeddings until told to stop',
-  Object.keys(VARIABLES) as VariableName[],
-  runPhotos,
-);
+const commands = [
+  settingsCommand(
+    'photos',
+    'claim photo jobs and post their embeddings until told to stop',
+    PHOTOS_VARIABLES,
+    runPhotos,
+  ),
+];
+for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
 
 program
   .command('demo')
@@ -39,31 +41,6 @@ program
   .action(async (flags: Omit<DemoOptions, 'redisUrl'>) => {
     process.exitCode = await runDemo({ ...flags, redisUrl: process.env['REDIS_URL'] });
   });
-
-function addCommand(
-  name: string,
-  description: string,
-  variables: readonly VariableName[],
-  action: (settings: Settings, env: NodeJS.ProcessEnv) => Promise<number>,
-): void {
-  const command = program.command(name).description(description);
-  for (const variable of variables) command.addOption(toOption(variable, VARIABLES[variable]));
-  command.action(async (flags: Record<string, unknown>) => {
-    dotenv.config({ quiet: true });
-    process.exitCode = await action(readSettings(flags, process.env), process.env);
-  });
-}
-
-function toOption(name: VariableName, { flag, env, default: fallback, help, isSecret }: Variable<unknown>): Option {
-  const note = fallback === '' || isSecret === true ? env : `${env}, default ${fallback}`;
-  return withName(new Option(`--${flag} <value>`, `${help} [${note}]`), name);
-}
-
-/** Commander names a value by its flag; ours are named by the setting. */
-function withName(option: Option, name: string): Option {
-  option.attributeName = () => name;
-  return option;
-}
 
 async function main(): Promise<void> {
   try {

@@ -1,8 +1,8 @@
 import type { Runner } from '../runner.js';
 import type { Log } from './log.js';
 
-/** Writes a runner's events to the log. */
-export function logEvents(runner: Runner, log: Log): void {
+/** Writes a runner's events to the log; `noun` names the id of a job there. */
+export function logEvents(runner: Runner, log: Log, noun: 'photo' | 'text'): void {
   const downloads = new Map<string, number>();
   runner.on('model:progress', ({ label, file, receivedBytes, totalBytes }) => {
     const tenth = totalBytes > 0 ? Math.floor((receivedBytes / totalBytes) * 10) : 0;
@@ -18,19 +18,19 @@ export function logEvents(runner: Runner, log: Log): void {
   runner.on('runner:stopped', ({ unfinished }) => log.info({ unfinished }, 'stopped'));
   runner.on('runner:failed', ({ error }) => log.error({ code: error.code }, error.message));
 
-  runner.on('job:done', ({ jobId, ms }) => log.debug({ photo: jobId, ms: Math.round(ms) }, 'done'));
-  runner.on('job:ignored', ({ jobId, tasks }) => log.debug({ photo: jobId, tasks }, 'tasks not done by this runner'));
+  runner.on('job:done', ({ jobId, ms }) => log.debug({ [noun]: jobId, ms: Math.round(ms) }, 'done'));
+  runner.on('job:ignored', ({ jobId, tasks }) => log.debug({ [noun]: jobId, tasks }, 'tasks not done by this runner'));
   runner.on('job:retried', ({ jobId, attempts, delayMs, error }) =>
     log.warn(
-      { photo: jobId, attempts, delayMs: Math.round(delayMs), code: error.code },
+      { [noun]: jobId, attempts, delayMs: Math.round(delayMs), code: error.code },
       `will be tried again: ${error.message}`,
     ),
   );
   runner.on('job:buried', ({ jobId, reason, error }) =>
-    log.warn({ photo: jobId, reason, code: error.code }, `dead letter: ${error.message}`),
+    log.warn({ [noun]: jobId, reason, code: error.code }, `dead letter: ${error.message}`),
   );
   runner.on('callback:held', ({ jobId, unit, tries, error }) =>
-    log.debug({ photo: jobId, unit, tries, code: error.code }, 'callback held'),
+    log.debug({ [noun]: jobId, unit, tries, code: error.code }, 'callback held'),
   );
   runner.on('sink:down', ({ error }) =>
     log.warn({ code: error.code }, `the server is down, results are kept: ${error.message}`),

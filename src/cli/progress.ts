@@ -1,11 +1,11 @@
 import type { RunnerStats } from '../stats.js';
 
 /** `done 120 · 14.2 photos/s · waiting 880 · failed 3 · 1 min left` */
-export function progressLine(stats: RunnerStats, waiting: number): string {
+export function progressLine(stats: RunnerStats, waiting: number, noun: string): string {
   const { done, buried, retried } = stats.jobs;
   const parts = [
     `done ${done}`,
-    `${stats.jobsPerSecond.toFixed(1)} photos/s`,
+    `${stats.jobsPerSecond.toFixed(1)} ${noun}s/s`,
     `waiting ${waiting}`,
     `failed ${buried}`,
   ];
@@ -14,6 +14,17 @@ export function progressLine(stats: RunnerStats, waiting: number): string {
   const left = waiting + stats.jobs.inFlight;
   if (left > 0 && stats.jobsPerSecond > 0) parts.push(`${duration(left / stats.jobsPerSecond)} left`);
   return parts.join(' · ');
+}
+
+/** The same as fields of a log entry; the rate is `photosPerSecond` or `textsPerSecond`. */
+export function progressFacts({ jobs, jobsPerSecond }: RunnerStats, waiting: number, noun: string): object {
+  return {
+    done: jobs.done,
+    [`${noun}sPerSecond`]: Number(jobsPerSecond.toFixed(2)),
+    waiting,
+    failed: jobs.buried,
+    inFlight: jobs.inFlight,
+  };
 }
 
 function duration(seconds: number): string {

@@ -1,62 +1,14 @@
 import { RunnerError } from '../errors.js';
 import { DEVICES, DTYPES } from '../model.js';
+import { choice, secret, text, variable, whole, yesOrNo, type Variable } from './variable.js';
 
-/**
- * Every setting of the commands: its environment variable, its flag, its default and how its text is read. A flag
- * overrides the variable; the variable overrides the default. `docs/configuration.md` is made from this table.
- */
-export interface Variable<T> {
-  readonly env: string;
-  readonly flag: string;
-  readonly help: string;
-  /** As text, as it would stand in the environment. */
-  readonly default: string;
-  readonly read: (text: string) => T;
-  /** Never shown in help, logs or errors. */
-  readonly isSecret?: true;
-}
-
-const text = (value: string): string => value;
-
-const whole =
-  (least: number) =>
-  (value: string): number => {
-    const number = Number(value);
-    if (value.trim() !== '' && Number.isSafeInteger(number) && number >= least) return number;
-    throw new TypeError(`a whole number of at least ${least}`);
-  };
-
-const yesOrNo = (value: string): boolean => {
-  const word = value.trim().toLowerCase();
-  if (['1', 'true', 'yes', 'on'].includes(word)) return true;
-  if (['0', 'false', 'no', 'off', ''].includes(word)) return false;
-  throw new TypeError('1 or 0');
-};
-
-const choice =
-  <const T extends string>(values: readonly T[]) =>
-  (value: string): T => {
-    const found = values.find((candidate) => candidate === value.trim());
-    if (found !== undefined) return found;
-    throw new TypeError(`one of ${values.join(', ')}`);
-  };
-
-function variable<T>(
-  env: string,
-  flag: string,
-  fallback: string,
-  read: (text: string) => T,
-  help: string,
-): Variable<T> {
-  return { env, flag, default: fallback, read, help };
-}
-
+/** Every setting of the commands, one line each. `docs/configuration.md` is made from this table. */
 export const VARIABLES = {
-  redisUrl: { ...variable('REDIS_URL', 'redis-url', 'redis://127.0.0.1:6379/0', text, 'Redis server'), isSecret: true },
+  redisUrl: secret('REDIS_URL', 'redis-url', 'redis://127.0.0.1:6379/0', text, 'Redis server'),
   queueName: variable('REDIS_QUEUE_NAME', 'queue', 'photo_tasks', text, 'list that jobs are claimed from'),
   deadLetterName: variable('REDIS_DLQ_NAME', 'dlq', '', text, 'list of the dead letters (default: <queue>_dlq)'),
   apiBaseUrl: variable('API_BASE_URL', 'api', 'http://127.0.0.1:5800', text, 'gallery server that gets the callbacks'),
-  token: { ...variable('PROCESSING_INTERNAL_TOKEN', 'token', '', text, 'sent as x-internal-token'), isSecret: true },
+  token: secret('PROCESSING_INTERNAL_TOKEN', 'token', '', text, 'sent as x-internal-token'),
   models: variable('CLIP_MODELS', 'models', '', text, 'label=repository or folder[,label=…]'),
   modelName: variable(
     'CLIP_MODEL_NAME',
@@ -122,20 +74,24 @@ export const VARIABLES = {
 } as const satisfies Record<string, Variable<unknown>>;
 
 export type VariableName = keyof typeof VARIABLES;
-export type Settings = { readonly [Name in VariableName]: ReturnType<(typeof VARIABLES)[Name]['read']> };
+type AllSettings = { readonly [Name in VariableName]: ReturnType<(typeof VARIABLES)[Name]['read']> };
+/** The values of some settings: those that a command takes. */
+export type Settings<Name extends VariableName> = Pick<AllSettings, Name>;
 
 /**
- * Reads every setting.
+ * Reads the settings of a command; the others are not looked at.
  * @throws RunnerError `OPTIONS_INVALID` naming the variable, what was expected and what came (unless it is secret).
  */
-export function readSettings(
+export function readSettings<Name extends VariableName>(
+  names: readonly Name[],
   flags: Readonly<Record<string, unknown>>,
   env: Readonly<Record<string, string | undefined>>,
-): Settings {
-  const settings: Record<string, unknown> = {};
-  for (const [name, entry] of Object.entries<Variable<unknown>>(VARIABLES)) {
+): Settings<Name> {
+  const settings: Partial<Record<VariableName, unknown>> = {};
+  for (const name of names) {
+    const entry: Variable<unknown> = VARIABLES[name];
     const given = flags[name];
-    const value = typeof given === 'string' ? given : given === true ? '1' : (env[entry.env] ?? entry.default);
+    const value = typeof given === 'string' ? given : (env[entry.env] ?? entry.default);
     const source = given === undefined ? entry.env : `--${entry.flag}`;
     try {
       settings[name] = entry.read(value.trim() === '' ? entry.default : value);
@@ -145,5 +101,5 @@ export function readSettings(
       throw new RunnerError('OPTIONS_INVALID', `${source} must be ${expected}, but got ${came}.`);
     }
   }
-  return settings as Settings;
+  return settings as Settings<Name>;
 }

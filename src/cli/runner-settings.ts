@@ -1,0 +1,47 @@
+import { hubOptionsFromEnv } from '../models/hub-options.js';
+import type { RunnerOptions } from '../options.js';
+import type { Settings, VariableName } from './variables.js';
+
+/** The settings of every command with models. */
+export const MODEL_VARIABLES = [
+  'models',
+  'modelName',
+  'modelLabel',
+  'embeddingDim',
+  'dtype',
+  'device',
+  'strictDevice',
+  'threads',
+  'intraOpThreads',
+] as const satisfies readonly VariableName[];
+
+/** The settings of commands that read photos, besides those of models. */
+export const PHOTO_VARIABLES = [
+  'projectRoot',
+  'uploadBaseDir',
+  'maxBatch',
+  'maxWaitMs',
+  'resample',
+  'orientation',
+] as const satisfies readonly VariableName[];
+
+/** What the settings of models and threads mean to `createRunner()`. */
+export function modelOptions(
+  settings: Settings<(typeof MODEL_VARIABLES)[number]>,
+  env: NodeJS.ProcessEnv,
+): RunnerOptions {
+  const { models, modelName, modelLabel, embeddingDim, dtype, device, strictDevice, threads, intraOpThreads } =
+    settings;
+  return {
+    models: models === '' ? [{ label: modelLabel, name: modelName }] : models,
+    ...{ embeddingDim, dtype, device, strictDevice, threads, intraOpThreads },
+    hub: hubOptionsFromEnv(env),
+  };
+}
+
+/** What the settings of photos mean to `createRunner()`. */
+export function photoOptions(settings: Settings<(typeof PHOTO_VARIABLES)[number]>): RunnerOptions {
+  const { projectRoot, uploadBaseDir, maxBatch, maxWaitMs, resample, orientation } = settings;
+  const roots = [projectRoot, uploadBaseDir].filter((root) => root !== '');
+  return { maxBatch, maxWaitMs, resample, orientation, roots: roots.length === 0 ? [process.cwd()] : roots };
+}
