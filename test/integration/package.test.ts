@@ -62,7 +62,7 @@ describe('the packed tarball', () => {
     expect(readFileSync(path.join(ROOT, 'dist', 'cli.js'), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
   });
 
-  it('asks for eleven packages at most', () => {
+  it('asks for fourteen packages at most', () => {
     // Each must earn its place: users of a gallery download them all. Raising the number is a decision, not a fix.
     expect(Object.keys(MANIFEST.dependencies).length).toBeLessThanOrEqual(14);
     for (const version of Object.values(MANIFEST.dependencies)) expect(version).toMatch(/^\d+\.\d+\.\d+$/);
