@@ -119,15 +119,17 @@ async function resolveModels(
 ): Promise<readonly ClipModel[]> {
   const { models, dtype, hub } = options;
   const wantText = tasks.has('text');
+  const wantVision = tasks.kinds().includes('image');
   const resolved: ClipModel[] = [];
   for (const model of models) {
     const onProgress = (progress: { file: string; receivedBytes: number; totalBytes: number }): void =>
       emit('model:progress', { label: model.label, ...progress });
-    resolved.push(await resolveClipModel(model, { ...hub, dtype, wantText, signal, onProgress }));
+    resolved.push(await resolveClipModel(model, { ...hub, dtype, wantVision, wantText, signal, onProgress }));
   }
   return resolved;
 }
 
-function tensorBytes({ preprocess: { crop } }: ClipModel): number {
-  return 3 * crop.width * crop.height * Float32Array.BYTES_PER_ELEMENT;
+function tensorBytes({ preprocess }: ClipModel): number {
+  if (preprocess === undefined) return 0;
+  return 3 * preprocess.crop.width * preprocess.crop.height * Float32Array.BYTES_PER_ELEMENT;
 }

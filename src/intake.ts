@@ -19,6 +19,7 @@ export interface IntakeOptions {
   readonly emit: Emit;
   /** The units that a job's tasks stand for; none where it asks for nothing that this runner does. */
   readonly unitsOf: (job: Job) => readonly TicketUnit[];
+  /** What one picture's tensors take, all models together. */
   readonly itemBytes: number;
   readonly submit: (items: readonly LaneItem[]) => void;
   readonly deliver: (delivery: Delivery) => Promise<void>;
@@ -138,10 +139,10 @@ export class Intake {
       deliver,
       onVerdict: (verdict) => void this.#finish(claim, job.id, verdict, startedAt),
     });
-    const tasks = [...new Set(units.map(({ unit }) => unit.task))];
+    const tasks = units.map(({ unit }) => `${unit.task}/${unit.label}`);
     return {
       tasks,
-      bytes: this.#options.itemBytes,
+      bytes: job.input.kind === 'image' ? this.#options.itemBytes : 0,
       threadItem: { input: job.input, isTrusted: false, tasks },
       onOutcome: (task, unit, outcome) => ticket.settleUnit(task, unit, outcome),
       onEnd: (error) => ticket.endBatch(error),
@@ -149,7 +150,8 @@ export class Intake {
   }
 
   #parse(raw: Buffer): Job {
-    const { maxElementBytes, jobType } = this.#options;
+    const { jobType } = this.#options;
+    const maxElementBytes = jobType.maxElementBytes ?? this.#options.maxElementBytes;
     if (raw.length > maxElementBytes) {
       throw new RunnerError(
         'JOB_TOO_LARGE',

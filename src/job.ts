@@ -27,14 +27,18 @@ export interface Job {
   readonly id: string;
   /** Names of the tasks asked for, without repeats, in the order asked. */
   readonly tasks: readonly string[];
+  /** The one model that is to do them, by its label or name; null: the first. Without it every model does. */
+  readonly model?: string | null;
   readonly input: JobInput;
-  /** Further fields of the element that deliveries need (`user_id`, `model`, …); a null-prototype object. */
+  /** Further fields of the element that deliveries need (`user_id`, …); a null-prototype object. */
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
 /** Understands the elements of a queue. */
 export interface JobType {
   readonly name: string;
+  /** Longest element that is parsed, in bytes, in place of the runner's `maxElementBytes`. */
+  readonly maxElementBytes?: number;
   /**
    * @throws RunnerError `JOB_INVALID` with what was expected and what came; the element goes to the dead letters.
    */

@@ -46,13 +46,14 @@ export interface ClipModel {
   /** Where its files are. */
   readonly folder: string;
   readonly dtype: Dtype;
-  /** Absolute path of the vision graph. */
-  readonly visionFile: string;
+  /** Absolute path of the vision graph; undefined where the runner has no task that reads pictures. */
+  readonly visionFile?: string;
   /** Absolute path of the text graph, where the model has one. */
   readonly textFile?: string;
   /** Absolute path of the folder with `tokenizer.json`, where the model has one. */
   readonly tokenizerFolder?: string;
-  readonly preprocess: ImagePreprocess;
+  /** How its pictures are prepared; there wherever `visionFile` is. */
+  readonly preprocess?: ImagePreprocess;
   /** SPDX-like licence as far as it is known. */
   readonly licence?: string;
 }

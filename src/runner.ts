@@ -3,10 +3,10 @@ import { Engine, type Vectors } from './engine.js';
 import { RunnerError, coerceError } from './errors.js';
 import { EventHub, type EventName, type RunnerEvents } from './events.js';
 import { Intake } from './intake.js';
-import type { Delivery, Job, JobType } from './job.js';
+import type { Delivery, Job } from './job.js';
+import { jobTypeOf } from './job-types.js';
 import { Deadline } from './lifecycle.js';
 import { resolveRunnerOptions, type ResolvedOptions, type RunnerOptions } from './options.js';
-import { photoJobType } from './photo-job.js';
 import type { Queue } from './queue/queue.js';
 import { relayCourierEvents, relayQueueEvents } from './relay.js';
 import { createCourier, type Courier } from './sink/courier.js';
@@ -127,7 +127,7 @@ class Conductor {
   constructor(options: ResolvedOptions) {
     this.#options = options;
     this.#tasks = new TaskTable(options.tasks);
-    for (const queue of options.queues) jobTypeOf(queue);
+    for (const queue of options.queues) jobTypeOf(queue, this.#tasks);
     const needy = ['clip', 'text'].find((name) => this.#tasks.has(name));
     if (needy !== undefined && options.models.length === 0) {
       const example = 'clip-ViT-L-14=openai/clip-vit-large-patch14';
@@ -203,7 +203,7 @@ class Conductor {
     const { emit } = this.events;
     return new Intake({
       queue,
-      jobType: jobTypeOf(queue),
+      jobType: jobTypeOf(queue, this.#tasks),
       capacity: maxInFlight,
       claimAtLeast: maxBatch,
       maxElementBytes,
@@ -284,13 +284,4 @@ class Conductor {
   #held(): number {
     return this.#intakes.reduce((sum, intake) => sum + intake.held, 0);
   }
-}
-
-function jobTypeOf(queue: Queue): JobType {
-  if (typeof queue.jobs !== 'string') return queue.jobs;
-  if (queue.jobs === 'photo') return photoJobType;
-  throw new RunnerError(
-    'OPTIONS_INVALID',
-    `The queue "${queue.name}" has jobs "${queue.jobs}", but expected "photo" or a job type of your own.`,
-  );
 }

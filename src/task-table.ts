@@ -1,3 +1,4 @@
+import { show } from './check.js';
 import { RunnerError } from './errors.js';
 import type { InputKind, Job } from './job.js';
 import type { TaskRef, ThreadUnit } from './pool/protocol.js';
@@ -49,16 +50,33 @@ export class TaskTable {
     }
   }
 
-  /** The units that a job's tasks stand for, each once. */
+  /**
+   * The units that a job's tasks stand for, each once; those of one model where the job asks for one.
+   * @throws RunnerError `JOB_INVALID` for a model that a task does not have.
+   */
   unitsOf(job: Job): readonly TicketUnit[] {
     const tasks = new Set(job.tasks.map((name) => this.#byName.get(name)));
-    return [...tasks].flatMap((task) => (task?.input === job.input.kind ? (this.#units.get(task) ?? []) : []));
+    return [...tasks].flatMap((task) => {
+      const units = task?.input === job.input.kind ? (this.#units.get(task) ?? []) : [];
+      return job.model === undefined || units.length === 0 ? units : [pickUnit(units, job.model)];
+    });
   }
 
   /** The names in a job's tasks that this runner does not do. */
   unknownOf(job: Job): readonly string[] {
     return job.tasks.filter((name) => !this.#byName.has(name));
   }
+}
+
+/** Labels first: a label may be the name of another model. */
+function pickUnit(units: readonly TicketUnit[], model: string | null): TicketUnit {
+  const found =
+    model === null
+      ? units[0]
+      : (units.find(({ unit }) => unit.label === model) ?? units.find(({ unit }) => unit.modelName === model));
+  if (found !== undefined) return found;
+  const known = units.map(({ unit }) => unit.label).join(', ');
+  throw new RunnerError('JOB_INVALID', `There is no model ${show(model)} here. The labels are: ${known}.`);
 }
 
 function builtIn(name: string): Task {

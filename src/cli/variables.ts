@@ -5,8 +5,22 @@ import { choice, secret, text, variable, whole, yesOrNo, type Variable } from '.
 /** Every setting of the commands, one line each. `docs/configuration.md` is made from this table. */
 export const VARIABLES = {
   redisUrl: secret('REDIS_URL', 'redis-url', 'redis://127.0.0.1:6379/0', text, 'Redis server'),
-  queueName: variable('REDIS_QUEUE_NAME', 'queue', 'photo_tasks', text, 'list that jobs are claimed from'),
-  deadLetterName: variable('REDIS_DLQ_NAME', 'dlq', '', text, 'list of the dead letters (default: <queue>_dlq)'),
+  queueName: variable('REDIS_QUEUE_NAME', 'queue', 'photo_tasks', text, 'list that photo jobs are claimed from'),
+  deadLetterName: variable(
+    'REDIS_DLQ_NAME',
+    'dlq',
+    '',
+    text,
+    'list of the dead letters of photos (default: <queue>_dlq)',
+  ),
+  textQueueName: variable('TEXT_EMBED_QUEUE_NAME', 'queue', 'text_tasks', text, 'list that text jobs are claimed from'),
+  textDeadLetterName: variable(
+    'TEXT_EMBED_DLQ_NAME',
+    'dlq',
+    '',
+    text,
+    'list of the dead letters of texts (default: <queue>_dlq)',
+  ),
   apiBaseUrl: variable('API_BASE_URL', 'api', 'http://127.0.0.1:5800', text, 'gallery server that gets the callbacks'),
   token: secret('PROCESSING_INTERNAL_TOKEN', 'token', '', text, 'sent as x-internal-token'),
   models: variable('CLIP_MODELS', 'models', '', text, 'label=repository or folder[,label=…]'),
@@ -37,7 +51,7 @@ export const VARIABLES = {
   dtype: variable('CLIP_DTYPE', 'dtype', 'fp32', choice(DTYPES), 'precision of the model files'),
   device: variable('CLIP_DEVICE', 'device', 'auto', choice(DEVICES), 'where models run'),
   strictDevice: variable('CLIP_STRICT_DEVICE', 'strict-device', '0', yesOrNo, 'refuse to start without that device'),
-  maxBatch: variable('CLIP_MAX_BATCH', 'batch', '8', whole(1), 'photos per batch'),
+  maxBatch: variable('CLIP_MAX_BATCH', 'batch', '8', whole(1), 'photos or texts per batch'),
   maxWaitMs: variable('CLIP_MAX_WAIT_MS', 'max-wait', '20', whole(0), 'wait for a fuller batch while busy, in ms'),
   threads: variable('CLIP_THREADS', 'threads', '1', whole(1), 'worker threads, each with its own models'),
   intraOpThreads: variable(
@@ -61,7 +75,7 @@ export const VARIABLES = {
     'on-gone',
     'bury',
     choice(['bury', 'ack']),
-    'what becomes of a job whose photo the server does not know',
+    'what becomes of a job whose photo or query the server does not know',
   ),
   shutdownTimeoutMs: variable('SHUTDOWN_TIMEOUT_MS', 'shutdown-timeout', '8000', whole(0), 'time to stop in, in ms'),
   logLevel: variable(

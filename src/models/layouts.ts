@@ -50,9 +50,9 @@ const TOKENIZER_EXTRAS = ['tokenizer_config.json', 'special_tokens_map.json'] as
 
 /** The files of one model, chosen from those that are there. */
 export interface ModelFiles {
-  readonly vision: string;
+  readonly vision?: string;
   readonly text?: string;
-  readonly preprocess: string;
+  readonly preprocess?: string;
   readonly tokenizerFolder?: string;
   /** Every file that is needed, the graphs included; their external data is known only once they are read. */
   readonly all: readonly string[];
@@ -60,6 +60,8 @@ export interface ModelFiles {
 
 export interface FileChoice {
   readonly dtype: Dtype;
+  /** False: the vision side is left out. @default true */
+  readonly wantVision?: boolean | undefined;
   /** True: the text side must be there. False: it is left out. Undefined: it is taken where it is whole. */
   readonly wantText?: boolean | undefined;
   /** For messages: `the folder ./x`, `the repository x/y`. */
@@ -72,32 +74,31 @@ export interface FileChoice {
  * a graph that holds both towers.
  */
 export function selectFiles(listing: ReadonlySet<string>, choice: FileChoice): ModelFiles {
-  const layout = findLayout(listing, choice.title);
-  const vision = findGraph(listing, layout.vision, choice);
-  const preprocess = layout.preprocess.find((path) => listing.has(path));
-  if (preprocess === undefined) {
-    throw notFound(
-      `There is no ${layout.preprocess.join(' or ')} in ${choice.title}: it says how pictures are prepared.`,
-    );
-  }
+  const layout = findLayout(listing, choice);
+  const vision = choice.wantVision === false ? undefined : findVisionSide(listing, layout, choice);
   const text = choice.wantText === false ? undefined : findTextSide(listing, layout, choice);
   const extras = layout.extras.filter((path) => listing.has(path));
   return {
-    vision,
-    preprocess,
+    ...(vision === undefined ? {} : { vision: vision.graph, preprocess: vision.preprocess }),
     ...(text === undefined ? {} : { text: text.graph, tokenizerFolder: layout.tokenizer }),
-    all: [preprocess, ...extras, ...(text?.tokenizer ?? []), vision, ...(text === undefined ? [] : [text.graph])],
+    all: [
+      ...(vision === undefined ? [] : [vision.preprocess]),
+      ...extras,
+      ...(text?.tokenizer ?? []),
+      ...[vision?.graph, text?.graph].filter((graph) => graph !== undefined),
+    ],
   };
 }
 
 /** The file that a model of a layout and dtype must have, for messages about a listing that isn't known. */
-export function visionFileOf(layout: LayoutName, dtype: Dtype): string {
-  return `${LAYOUTS[layout].vision}${SUFFIXES[dtype][0]}.onnx`;
+export function graphFileOf(layout: LayoutName, dtype: Dtype, side: 'vision' | 'text'): string {
+  return `${LAYOUTS[layout][side]}${SUFFIXES[dtype][0]}.onnx`;
 }
 
-function findLayout(listing: ReadonlySet<string>, title: string): Layout {
+function findLayout(listing: ReadonlySet<string>, { title, wantVision }: FileChoice): Layout {
   const layouts: readonly Layout[] = Object.values(LAYOUTS);
-  const layout = layouts.find(({ vision }) => dtypesOf(listing, vision).length > 0);
+  const side = wantVision === false ? 'text' : 'vision';
+  const layout = layouts.find((candidate) => dtypesOf(listing, candidate[side]).length > 0);
   if (layout !== undefined) return layout;
 
   const joint = ['onnx/model', 'model'].find((stem) => dtypesOf(listing, stem).length > 0);
@@ -108,9 +109,9 @@ function findLayout(listing: ReadonlySet<string>, title: string): Layout {
         'the text tower apart, as onnx/vision_model.onnx and onnx/text_model.onnx.',
     );
   }
-  const expected = layouts.map(({ vision }) => `${vision}.onnx`).join(', ');
+  const expected = layouts.map((candidate) => `${candidate[side]}.onnx`).join(', ');
   throw notFound(
-    `There is no vision graph in ${title}: expected one of ${expected} (or with a dtype's ending, such as _fp16).`,
+    `There is no ${side} graph in ${title}: expected one of ${expected} (or with a dtype's ending, such as _fp16).`,
   );
 }
 
@@ -122,6 +123,19 @@ function findGraph(listing: ReadonlySet<string>, stem: string, { dtype, title }:
   const advice =
     others.length === 0 ? 'No other dtype of it exists.' : `The dtypes that exist are ${others.join(', ')}.`;
   throw notFound(`There is no ${candidates.join(' or ')} (dtype ${dtype}) in ${title}. ${advice}`);
+}
+
+function findVisionSide(
+  listing: ReadonlySet<string>,
+  layout: Layout,
+  choice: FileChoice,
+): { readonly graph: string; readonly preprocess: string } {
+  const graph = findGraph(listing, layout.vision, choice);
+  const preprocess = layout.preprocess.find((path) => listing.has(path));
+  if (preprocess !== undefined) return { graph, preprocess };
+  throw notFound(
+    `There is no ${layout.preprocess.join(' or ')} in ${choice.title}: it says how pictures are prepared.`,
+  );
 }
 
 function findTextSide(

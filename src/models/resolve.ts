@@ -7,7 +7,7 @@ import { lookUpModel } from './catalog.js';
 import type { DownloadProgress } from './download.js';
 import { checkExternalFile, readExternalLocations } from './external-data.js';
 import { resolveHubOptions, type HubOptions, type ResolvedHubOptions } from './hub-options.js';
-import { selectFiles, visionFileOf, type ModelFiles } from './layouts.js';
+import { graphFileOf, selectFiles, type ModelFiles } from './layouts.js';
 import { parsePreprocess } from './preprocess-config.js';
 import { looksLikeFolder, parseRepository, type Repository } from './repository.js';
 import { openCached, openFolder, openHub, type ModelSource } from './source.js';
@@ -15,6 +15,8 @@ import { createTransport } from './transport.js';
 
 export interface ResolveOptions extends HubOptions {
   readonly dtype: Dtype;
+  /** False: the vision side is left out, and the model is a text side only. @default true */
+  readonly wantVision?: boolean | undefined;
   /** True: the text side must be there. False: it is left out. Without it, it is taken where it is whole. */
   readonly wantText?: boolean | undefined;
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
@@ -30,15 +32,15 @@ export interface ResolveOptions extends HubOptions {
  * `MODEL_CORRUPT`, `RUNNER_STOPPED`
  */
 export async function resolveClipModel(model: ModelName, options: ResolveOptions): Promise<ClipModel> {
-  const { dtype, wantText, onProgress, onFallback, signal, ...hubOptions } = options;
+  const { dtype, wantVision = true, wantText, onProgress, onFallback, signal, ...hubOptions } = options;
   const hub = resolveHubOptions(hubOptions);
   if (looksLikeFolder(model.name) || (await isFolder(model.name))) {
-    return buildModel(await openFolder(model.name), { model, dtype, wantText });
+    return buildModel(await openFolder(model.name), { model, dtype, wantVision, wantText });
   }
   const { repository: id, layout, licence } = lookUpModel(model.name);
   const repository = parseRepository(id);
-  const request: ModelRequest = { model, dtype, wantText, licence };
-  const missingFile = visionFileOf(layout, dtype);
+  const request: ModelRequest = { model, dtype, wantVision, wantText, licence };
+  const missingFile = graphFileOf(layout, dtype, wantVision ? 'vision' : 'text');
   if (hub.offline) return buildFromCache(repository, request, hub, missingFile);
 
   const transport = createTransport({ ...hub, repository: id });
@@ -56,6 +58,7 @@ export async function resolveClipModel(model: ModelName, options: ResolveOptions
 interface ModelRequest {
   readonly model: ModelName;
   readonly dtype: Dtype;
+  readonly wantVision: boolean;
   readonly wantText?: boolean | undefined;
   readonly licence?: string | undefined;
 }
@@ -87,8 +90,9 @@ async function buildFromCache(
   );
 }
 
-async function buildModel(source: ModelSource, { model, dtype, wantText, licence }: ModelRequest): Promise<ClipModel> {
-  const files = selectFiles(source.files, { dtype, wantText, title: source.title });
+async function buildModel(source: ModelSource, request: ModelRequest): Promise<ClipModel> {
+  const { model, dtype, licence, ...sides } = request;
+  const files = selectFiles(source.files, { dtype, ...sides, title: source.title });
   await source.ensure(files.all);
   await ensureExternalData(source, files);
   const preprocess = await readPreprocess(source, files);
@@ -100,10 +104,10 @@ async function buildModel(source: ModelSource, { model, dtype, wantText, licence
     name: model.name,
     folder: source.folder,
     dtype,
-    visionFile: path(files.vision),
+    ...(files.vision === undefined ? {} : { visionFile: path(files.vision) }),
     ...(files.text === undefined ? {} : { textFile: path(files.text) }),
     ...(files.tokenizerFolder === undefined ? {} : { tokenizerFolder: path(files.tokenizerFolder) }),
-    preprocess,
+    ...(preprocess === undefined ? {} : { preprocess }),
     ...(licence === undefined ? {} : { licence }),
   };
 }
@@ -124,7 +128,8 @@ async function ensureExternalData(source: ModelSource, files: ModelFiles): Promi
   }
 }
 
-async function readPreprocess(source: ModelSource, files: ModelFiles): Promise<ImagePreprocess> {
+async function readPreprocess(source: ModelSource, files: ModelFiles): Promise<ImagePreprocess | undefined> {
+  if (files.preprocess === undefined) return undefined;
   const path = join(source.folder, files.preprocess);
   return parsePreprocess(path, await readFile(path, 'utf8'));
 }

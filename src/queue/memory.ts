@@ -7,7 +7,7 @@ import { ClaimBook, type Held } from './claim-book.js';
 import { type Clock, systemClock } from '../clock.js';
 import { type DeadLetter, deadLetter, sha1Hex } from './dead-letter.js';
 import type { Claim, Failure, Queue, QueueDepth, QueueListener, RetryOutcome } from './queue.js';
-import { COMMON_CHECKS, COMMON_DEFAULTS, type CommonQueueOptions } from './queue-options.js';
+import { COMMON_CHECKS, COMMON_DEFAULTS, defaultsFor, type CommonQueueOptions } from './queue-options.js';
 import { attemptLimit, retryDelayMs, spentReason } from './retry-policy.js';
 import { ulid } from './ulid.js';
 import { anySignal, pause } from './waiting.js';
@@ -46,7 +46,7 @@ const CHECKS = {
  * @throws RunnerError `OPTIONS_INVALID`
  */
 export function memoryQueue(options: MemoryQueueOptions = {}): MemoryQueue {
-  return new InMemoryQueue(resolveOptions('memoryQueue', options, DEFAULTS, CHECKS));
+  return new InMemoryQueue(resolveOptions('memoryQueue', options, defaultsFor(DEFAULTS, options), CHECKS));
 }
 
 interface Tries {

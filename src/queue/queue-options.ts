@@ -1,10 +1,11 @@
 import { check, durationMs, type Check, wholeNumberBetween } from '../check.js';
 import type { JobType } from '../job.js';
+import { MAX_TEXT_ELEMENT_BYTES } from '../text-job.js';
 
 /** Options that every queue has. */
 export interface CommonQueueOptions {
   /**
-   * Name of the queue.
+   * Name of the queue; `text_tasks` where `jobs` is `text`.
    * @default 'photo_tasks'
    */
   readonly name?: string;
@@ -34,7 +35,7 @@ export interface CommonQueueOptions {
    */
   readonly claimTimeoutMs?: number;
   /**
-   * A longer element is kept in the dead letters as it is, without a note inside, in bytes.
+   * A longer element is kept in the dead letters as it is, without a note inside, in bytes; 4 MiB where `jobs` is `text`.
    * @default 65536
    */
   readonly maxElementBytes?: number;
@@ -55,6 +56,14 @@ export const COMMON_DEFAULTS = {
   maxElementBytes: 65_536,
   random: Math.random,
 } as const satisfies Required<CommonQueueOptions>;
+
+/** What differs for texts: the server's own list, and elements that may be longer. */
+const TEXT_DEFAULTS = { name: 'text_tasks', maxElementBytes: MAX_TEXT_ELEMENT_BYTES } as const;
+
+/** The defaults of a kind of queue for the jobs that it is to hold. */
+export function defaultsFor<T extends Required<CommonQueueOptions>>(defaults: T, { jobs }: CommonQueueOptions): T {
+  return jobs === 'text' ? { ...defaults, ...TEXT_DEFAULTS } : defaults;
+}
 
 export const COMMON_CHECKS: {
   readonly [Name in keyof typeof COMMON_DEFAULTS]: Check<Required<CommonQueueOptions>[Name]>;

@@ -2,7 +2,7 @@ import type { RedisOptions } from 'ioredis';
 
 import { type Check, check, durationMs, resolveOptions, wholeNumberBetween } from '../check.js';
 import { RunnerError } from '../errors.js';
-import { COMMON_CHECKS, COMMON_DEFAULTS, type CommonQueueOptions } from './queue-options.js';
+import { COMMON_CHECKS, COMMON_DEFAULTS, defaultsFor, type CommonQueueOptions } from './queue-options.js';
 import { describeConnection, parseRedisUrl } from './redis-connection.js';
 
 /** Which Redis and which lists, and how quickly dead consumers are noticed. */
@@ -78,7 +78,7 @@ const CHECKS: { readonly [Name in keyof Plain]: Check<Plain[Name]> } = {
 /** @throws RunnerError `OPTIONS_INVALID` */
 export function resolveRedisQueueOptions(options: RedisQueueOptions): ResolvedRedisQueueOptions {
   const { url, connection, deadLetterName, ...plain } = options;
-  const resolved = resolveOptions('redisQueue', plain, DEFAULTS, CHECKS);
+  const resolved = resolveOptions('redisQueue', plain, defaultsFor(DEFAULTS, plain), CHECKS);
   const { heartbeatTtlMs, beatMs, claimTimeoutMs } = resolved;
   if (beatMs > heartbeatTtlMs / 3) {
     throw invalid(

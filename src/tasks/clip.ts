@@ -26,16 +26,20 @@ export const clipTask: Task = {
 };
 
 async function openUnit(model: ClipModel, context: TaskContext): Promise<TaskUnit<Float32Array>> {
-  const session: Session = await context.openSession(model.visionFile);
-  const tower: VisionTower = await openVisionTower(session, model, context.maxBatch);
+  const { visionFile, preprocess } = model;
+  if (visionFile === undefined || preprocess === undefined) {
+    throw new RunnerError('MODEL_INVALID', `The model "${model.label}" has no vision side in ${model.folder}.`);
+  }
+  const session: Session = await context.openSession(visionFile);
+  const tower: VisionTower = await openVisionTower(session, { ...model, visionFile, preprocess }, context.maxBatch);
   return {
     label: model.label,
     modelName: model.name,
     device: session.device,
     dimension: tower.dimension,
     maxBatch: tower.maxBatch,
-    minPixels: pixelNeedOf(model.preprocess),
-    prepare: (photo) => toTensor(photo as Photo, model.preprocess),
+    minPixels: pixelNeedOf(preprocess),
+    prepare: (photo) => toTensor(photo as Photo, preprocess),
     run: (tensors) => tower.embed(tensors),
     close: () => session.close(),
   };

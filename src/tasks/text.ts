@@ -24,7 +24,8 @@ export const textTask: Task = {
         jobId: job.id,
         unit: `${unit.task}/${unit.label}`,
         path: `/api/internal/text_queries/${job.id}`,
-        body: { embedding: Array.from(value as Float32Array), model: unit.label },
+        // As the job has it: it may be the model's name, and the server looks for what it asked for.
+        body: { embedding: Array.from(value as Float32Array), model: job.model ?? unit.label },
       },
     ];
   },

@@ -5,6 +5,9 @@ import { toFloat16Bits } from './float16.js';
 import { normalise } from './normalise.js';
 import { selfTest } from './self-test.js';
 
+/** A model whose vision side is there. */
+export type VisionModel = ClipModel & Required<Pick<ClipModel, 'visionFile' | 'preprocess'>>;
+
 /** The image side of a CLIP-like model: tensors in, unit vectors out. */
 export interface VisionTower {
   /** Length of the vectors. */
@@ -27,7 +30,7 @@ const EMBEDDING_OUTPUTS = ['image_embeds', 'image_features', 'embedding', 'embed
  * its photos one by one.
  * @throws RunnerError `MODEL_INVALID` | `MODEL_SELF_TEST`
  */
-export async function openVisionTower(session: Session, model: ClipModel, maxBatch: number): Promise<VisionTower> {
+export async function openVisionTower(session: Session, model: VisionModel, maxBatch: number): Promise<VisionTower> {
   const input = pickInput(session, model);
   checkSides(input, model);
   const output = pickOutput(session, model);
@@ -38,7 +41,7 @@ export async function openVisionTower(session: Session, model: ClipModel, maxBat
   return { dimension, maxBatch: fixedBatch ?? maxBatch, embed };
 }
 
-function pickInput(session: Session, model: ClipModel): TensorInfo {
+function pickInput(session: Session, model: VisionModel): TensorInfo {
   const pictures = session.inputs.filter(({ shape }) => shape.length === 4);
   const [input] = pictures;
   if (input === undefined || pictures.length > 1 || session.inputs.length > 1) {
@@ -57,7 +60,7 @@ function pickInput(session: Session, model: ClipModel): TensorInfo {
   return input;
 }
 
-function checkSides(input: TensorInfo, model: ClipModel): void {
+function checkSides(input: TensorInfo, model: VisionModel): void {
   const { crop } = model.preprocess;
   const expected = [3, crop.height, crop.width];
   const fits = expected.every((side, index) => {
@@ -72,7 +75,7 @@ function checkSides(input: TensorInfo, model: ClipModel): void {
   );
 }
 
-function pickOutput(session: Session, model: ClipModel): string {
+function pickOutput(session: Session, model: VisionModel): string {
   const flat = session.outputs.filter(({ shape }) => shape.length === 2);
   const named = EMBEDDING_OUTPUTS.find((name) => flat.some((output) => output.name === name));
   const name = named ?? (flat.length === 1 ? flat[0]?.name : undefined);

@@ -14,7 +14,7 @@ import {
   cp,
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { InferenceSession } from 'onnxruntime-node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RunnerError } from '../../src/errors.js';
@@ -100,10 +100,10 @@ describe('a model on the hub', () => {
     });
     await expectWhole(model);
     expect(await readFile(cache('refs', 'main'), 'utf8')).toBe(commit);
-    expect(await readlink(model.visionFile)).toBe(join('..', '..', '..', 'blobs', hashOf({ commit, files })));
+    expect(await readlink(model.visionFile!)).toBe(join('..', '..', '..', 'blobs', hashOf({ commit, files })));
     expect((await readdir(cache('blobs'))).sort()).toEqual([...files.values()].map(({ hash }) => hash).sort());
     // As readable as its folder, not only by us.
-    expect((await stat(model.visionFile)).mode & 0o777).toBe((await stat(cache('blobs'))).mode & 0o666);
+    expect((await stat(model.visionFile!)).mode & 0o777).toBe((await stat(cache('blobs'))).mode & 0o666);
   });
 
   it('is asked for by its well-known name', async () => {
@@ -111,6 +111,21 @@ describe('a model on the hub', () => {
     const model = await resolve({}, 'openai/clip-vit-base-patch32');
     expect(model).toMatchObject({ name: 'openai/clip-vit-base-patch32', licence: 'MIT' });
     expect(relative(cacheDir, model.folder)).toMatch(/^models--Xenova--clip-vit-base-patch32/);
+  });
+
+  it('is only its text side where nobody reads pictures, online and from the cache', async () => {
+    server.put(NAME, readTinyModel());
+    const sides = { wantVision: false, wantText: true } as const;
+    const model = await resolve(sides);
+    expect(model).not.toHaveProperty('visionFile');
+    expect(model).not.toHaveProperty('preprocess');
+    expect(basename(model.textFile ?? '')).toBe('text_model.onnx');
+    const fetched = server.requests.filter(({ url }) => url.includes('/resolve/')).map(({ url }) => basename(url));
+    expect(fetched).toContain('text_model.onnx');
+    expect(fetched).not.toContain('vision_model.onnx');
+    expect(fetched).not.toContain('preprocessor_config.json');
+    expect(await resolve({ ...sides, offline: true })).toEqual(model);
+    await expect(resolve({ wantVision: true, offline: true })).rejects.toMatchObject({ code: 'MODEL_OFFLINE' });
   });
 
   it('is not downloaded twice', async () => {
@@ -158,7 +173,7 @@ describe('a model on the hub', () => {
     server.put(NAME, files);
     const model = await resolve(VISION_ONLY);
     await expectWhole(model, { [VISION]: EXTERNAL_GRAPH, 'onnx/vision_model.onnx_data': weights });
-    const session = await InferenceSession.create(model.visionFile);
+    const session = await InferenceSession.create(model.visionFile!);
     expect(session.inputNames).toEqual(['x']);
     await session.release();
   });
@@ -215,7 +230,7 @@ describe('a model on the hub', () => {
       sha256: createHash('sha256').update(vision).digest('hex'),
     });
     vision.writeUInt8(vision.readUInt8(1000) ^ 1, 1000);
-    await writeFile(model.visionFile, vision);
+    await writeFile(model.visionFile!, vision);
     await writeFile(join(model.folder, 'config.json'), '{ }');
     const broken = (await inspectModelFolder(model.folder)).filter(({ isIntact }) => isIntact === false);
     expect(broken.map(({ path }) => path)).toEqual(['config.json', VISION]);

@@ -107,7 +107,110 @@ describe('embedTexts', () => {
   });
 });
 
+describe('text jobs', () => {
+  const textJob = (id: number | string, query: string, more: object = {}): object => ({
+    type: 'text_embed',
+    request_id: id,
+    query,
+    ...more,
+  });
+
+  it('get one callback each, by the model that they ask for, with its name as they wrote it', async () => {
+    const queue = memoryQueue({ jobs: 'text' });
+    const sink = memorySink();
+    expect(queue.name).toBe('text_tasks');
+    queue.push(
+      textJob(1, 'a cat'),
+      textJob('9007199254740993', 'a cat', { model: null, limit: -1 }),
+      textJob(3, 'a cat', { model: 'causal', limit: 1e9 }),
+      textJob(4, 'a cat', { model: causal }),
+    );
+    await start({ queue, sink });
+    await until('all are done', () => runner.stats().jobs.done === 4);
+    expect(sink.deliveries).toHaveLength(4);
+    const [siglip] = await runner.embedTexts(['a cat'], { model: 'siglip' });
+    const [other] = await runner.embedTexts(['a cat'], { model: 'causal' });
+    for (const [id, unit, model, vector] of [
+      ['1', 'text/siglip', 'siglip', siglip],
+      ['9007199254740993', 'text/siglip', 'siglip', siglip],
+      ['3', 'text/causal', 'causal', other],
+      ['4', 'text/causal', causal, other],
+    ] as const) {
+      const delivery = sink.deliveries.find(({ jobId }) => jobId === id)!;
+      expect(delivery).toMatchObject({ unit, path: `/api/internal/text_queries/${id}`, body: { model } });
+      expect(Object.keys(delivery.body)).toEqual(['embedding', 'model']);
+      expect(cosine(delivery.body['embedding'] as number[], vector!)).toBeGreaterThan(0.999999);
+    }
+  });
+
+  it('86 become dead letters for a model that is not there, with a short message that names the labels', async () => {
+    const queue = memoryQueue({ jobs: 'text' });
+    const models = ['nope', '../../etc/passwd', 'x'.repeat(10_000), 'text/siglip', 'SIGLIP'];
+    models.forEach((model, index) => queue.push(textJob(index + 1, 'a cat', { model })));
+    queue.push({ photo_id: 1, user_id: 1, path: 'gray.jpg', tasks: ['clip'] });
+    const messages: string[] = [];
+    await start({ queue, sink: memorySink(), tasks: ['clip', 'text'], models: [{ label: 'siglip', name: SIGLIP }] });
+    runner.on('job:buried', ({ reason, error }) => messages.push(`${reason} ${error.message}`));
+    await until('all are buried', () => queue.dead().length === models.length + 1);
+    expect(messages.filter((message) => message.endsWith('The labels are: siglip.'))).toHaveLength(models.length);
+    expect(messages.filter((message) => message.includes('REDIS_QUEUE_NAME'))).toHaveLength(1);
+    for (const message of messages) expect(message.length).toBeLessThan(200);
+  });
+
+  it('78 to 88 answer odd texts: long ones, halves of pairs, control characters, special tokens', async () => {
+    const queue = memoryQueue({ jobs: 'text' });
+    const sink = memorySink();
+    const texts = [
+      'a'.repeat(1_000_000),
+      'a cat on the beach '.repeat(60_000),
+      '\u{1F602}'.repeat(500_000),
+      'lone \ud800 half',
+      'a\u0000cat\u0007',
+      '<|endoftext|> a cat <|startoftext|>',
+      '👨‍👩‍👧‍👦 🇨🇳 مرحبا z̸̧̛̰͐͗',
+      '!?…',
+    ];
+    texts.forEach((text, index) => queue.push(textJob(index + 1, text)));
+    await start({ queue, sink });
+    await until('all are done', () => runner.stats().jobs.done === texts.length);
+    expect(queue.dead()).toEqual([]);
+    const vectors = await runner.embedTexts(texts);
+    for (const [index, vector] of vectors.entries()) {
+      const { body } = sink.deliveries.find(({ jobId }) => jobId === String(index + 1))!;
+      expect(cosine(body['embedding'] as number[], vector)).toBeGreaterThan(0.999999);
+    }
+  });
+
+  it('are refused where the runner has no task for them, and so is a queue of jobs that nobody knows', () => {
+    const sink = memorySink();
+    const models = [{ label: 'siglip', name: SIGLIP }];
+    const text = memoryQueue({ jobs: 'text' });
+    expect(() => createRunner({ queue: text, sink, models })).toThrow('no task "text"');
+    const unknown = memoryQueue({ jobs: 'texts' });
+    expect(() => createRunner({ queue: unknown, sink, models })).toThrow('expected "photo", "text"');
+  });
+});
+
 describe('both lanes in one runner', () => {
+  it('answer jobs of both queues', async () => {
+    const photos = memoryQueue();
+    const texts = memoryQueue({ jobs: 'text' });
+    const sink = memorySink();
+    for (let id = 1; id <= 20; id++) {
+      photos.push(photoJob(id, 'gray.jpg'));
+      texts.push({ type: 'text_embed', request_id: id, query: `cat number ${id}` });
+    }
+    const models = [{ label: 'siglip', name: SIGLIP }];
+    await start({ tasks: ['clip', 'text'], models, queue: [photos, texts], sink });
+    await until('all are done', () => runner.stats().jobs.done === 40);
+    const paths = sink.deliveries.map(({ path: where }) => where);
+    for (let id = 1; id <= 20; id++) {
+      expect(paths).toContain(`/api/internal/photos/${id}/ml_result`);
+      expect(paths).toContain(`/api/internal/text_queries/${id}`);
+    }
+    expect([...photos.dead(), ...texts.dead()]).toEqual([]);
+  });
+
   it('embed pictures and texts into the same space, and texts do not queue behind photos', async () => {
     const queue = memoryQueue();
     const sink = memorySink();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { selectFiles, visionFileOf } from '../../../src/models/layouts.js';
+import { selectFiles, graphFileOf } from '../../../src/models/layouts.js';
 
 const SPLIT = [
   'config.json',
@@ -101,6 +101,35 @@ describe('selectFiles', () => {
     );
   });
 
+  describe('the vision side', () => {
+    it('is left out on wish, with what says how pictures are prepared', () => {
+      const files = selectFiles(new Set(SPLIT), { dtype: 'fp32', wantVision: false, wantText: true, title });
+      expect(files).toEqual({
+        text: 'onnx/text_model.onnx',
+        tokenizerFolder: '',
+        all: ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'onnx/text_model.onnx'],
+      });
+    });
+
+    it('need not be there for texts alone, in any layout', () => {
+      for (const [paths, vision] of [
+        [SPLIT, 'onnx/vision_model'],
+        [IMMICH, 'visual/'],
+      ] as const) {
+        const listing = new Set(paths.filter((path) => !path.startsWith(vision)));
+        expect(selectFiles(listing, { dtype: 'fp32', wantVision: false, wantText: true, title }).text).toBeDefined();
+        expect(() => selectFiles(listing, { dtype: 'fp32', title })).toThrow('vision');
+      }
+    });
+
+    it('is not asked for where the text graph is what is missing', () => {
+      const listing = new Set(['onnx/vision_model.onnx', 'preprocessor_config.json', 'tokenizer.json']);
+      expect(() => selectFiles(listing, { dtype: 'fp32', wantVision: false, wantText: true, title })).toThrow(
+        'There is no text graph in the folder ./x: expected one of onnx/text_model.onnx',
+      );
+    });
+  });
+
   describe('the text side', () => {
     const without = (...paths: readonly string[]): ReadonlySet<string> =>
       new Set(SPLIT.filter((path) => !paths.includes(path)));
@@ -128,9 +157,10 @@ describe('selectFiles', () => {
   });
 });
 
-describe('visionFileOf', () => {
+describe('graphFileOf', () => {
   it('names the first choice of a dtype', () => {
-    expect(visionFileOf('split', 'q8')).toBe('onnx/vision_model_quantized.onnx');
-    expect(visionFileOf('immich', 'fp32')).toBe('visual/model.onnx');
+    expect(graphFileOf('split', 'q8', 'vision')).toBe('onnx/vision_model_quantized.onnx');
+    expect(graphFileOf('immich', 'fp32', 'vision')).toBe('visual/model.onnx');
+    expect(graphFileOf('immich', 'fp16', 'text')).toBe('textual/model_fp16.onnx');
   });
 });
