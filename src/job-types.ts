@@ -14,10 +14,11 @@ const JOB_TYPES: readonly JobType[] = [photoJobType, textJobType];
  *   would have nothing to do, and be acknowledged without an answer.
  */
 export function jobTypeOf({ name, jobs }: Queue, tasks: TaskTable): JobType {
-  const type = typeof jobs === 'string' ? JOB_TYPES.find((candidate) => candidate.name === jobs) : jobs;
+  if (typeof jobs !== 'string') return jobs;
+  const type = JOB_TYPES.find((candidate) => candidate.name === jobs);
   if (type === undefined) {
     const known = JOB_TYPES.map((candidate) => `"${candidate.name}"`).join(', ');
-    throw invalid(`The queue "${name}" has jobs "${String(jobs)}", but expected ${known} or a job type of your own.`);
+    throw invalid(`The queue "${name}" has jobs "${jobs}", but expected ${known} or a job type of your own.`);
   }
   if (type === textJobType && !tasks.has('text')) {
     throw invalid(
