@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { settingsCommand } from './cli/command.js';
 import { runDemo, type DemoOptions } from './cli/demo.js';
 import { PHOTOS_VARIABLES, runPhotos } from './cli/photos.js';
+import { searchCommand } from './cli/search.js';
 import { TEXTS_VARIABLES, runTexts } from './cli/texts.js';
 import { RunnerError, type ErrorCode } from './errors.js';
 import { VERSION } from './version.js';
@@ -31,6 +32,7 @@ const commands = [
     runPhotos,
   ),
   settingsCommand('texts', 'claim text jobs and post their embeddings until told to stop', TEXTS_VARIABLES, runTexts),
+  searchCommand(),
 ];
 for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
 

@@ -187,7 +187,7 @@ export function resolveRunnerOptions(options: RunnerOptions): ResolvedOptions {
  * Reads `label=name[,label=name…]`; a lone name is its own label.
  * @throws RunnerError `OPTIONS_INVALID` for an empty part or a label that stands twice.
  */
-function parseModels(models: string | readonly ModelName[]): readonly ModelName[] {
+export function parseModels(models: string | readonly ModelName[]): readonly ModelName[] {
   const list =
     typeof models === 'string'
       ? models

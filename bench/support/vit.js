@@ -42,14 +42,6 @@ function visionGraph({ patch, width, layers, heads, embedding }) {
   const graph = new GraphWriter(20260);
   const side = 224 / patch;
   const tokens = side * side + 1;
-  const linear = (x, from, to) =>
-    graph.node('Add', [graph.node('MatMul', [x, graph.weight([from, to])]), graph.weight([to])]);
-  const norm = (x) =>
-    graph.node('LayerNormalization', [x, graph.weight([width], 0.02, 1), graph.weight([width])], {
-      axis: -1,
-      epsilon: 1e-5,
-    });
-
   const patches = graph.node('Conv', ['pixel_values', graph.weight([width, 3, patch, patch], 0.03)], {
     kernel_shape: [patch, patch],
     strides: [patch, patch],
@@ -61,35 +53,53 @@ function visionGraph({ patch, width, layers, heads, embedding }) {
     graph.weight([1, 1, width], 0.5),
     graph.node('Concat', [batch, graph.integers([1, width])], { axis: 0 }),
   ]);
-  let x = norm(
+  let x = layerNorm(
+    graph,
     graph.node('Add', [graph.node('Concat', [classToken, rows], { axis: 1 }), graph.weight([tokens, width], 0.1)]),
+    width,
   );
 
+  x = encoderLayers(graph, x, { width, layers, heads });
+  const first = graph.node('Reshape', [
+    graph.node('Slice', [x, graph.integers([0]), graph.integers([1]), graph.integers([1])]),
+    graph.integers([0, width]),
+  ]);
+  const projected = graph.node('MatMul', [layerNorm(graph, first, width), graph.weight([width, embedding])]);
+  return graph.finish(
+    { pixel_values: { dims: ['batch_size', 3, 224, 224] } },
+    { image_embeds: { from: projected, dims: ['batch_size', embedding] } },
+  );
+}
+
+export function layerNorm(graph, x, width) {
+  return graph.node('LayerNormalization', [x, graph.weight([width], 0.02, 1), graph.weight([width])], {
+    axis: -1,
+    epsilon: 1e-5,
+  });
+}
+
+/** Transformer layers as CLIP has them on both sides. `mask`: added to the scores; texts look only backwards. */
+export function encoderLayers(graph, x, { width, layers, heads, mask }) {
+  const linear = (y, from, to) =>
+    graph.node('Add', [graph.node('MatMul', [y, graph.weight([from, to])]), graph.weight([to])]);
   for (let layer = 0; layer < layers; layer++) {
-    const h = norm(x);
+    const h = layerNorm(graph, x, width);
     const split = (perm) => {
       const projected = graph.node('Reshape', [linear(h, width, width), graph.integers([0, 0, heads, width / heads])]);
       return graph.node('Transpose', [projected], { perm });
     };
     const [q, k, v] = [split([0, 2, 1, 3]), split([0, 2, 3, 1]), split([0, 2, 1, 3])];
     const scores = graph.node('Mul', [graph.node('MatMul', [q, k]), graph.scalar((width / heads) ** -0.5)]);
-    const mixed = graph.node('MatMul', [graph.node('Softmax', [scores], { axis: -1 }), v]);
+    const seen = mask === undefined ? scores : graph.node('Add', [scores, mask]);
+    const mixed = graph.node('MatMul', [graph.node('Softmax', [seen], { axis: -1 }), v]);
     const merged = graph.node('Reshape', [
       graph.node('Transpose', [mixed], { perm: [0, 2, 1, 3] }),
       graph.integers([0, 0, width]),
     ]);
     x = graph.node('Add', [x, linear(merged, width, width)]);
-    const wide = linear(norm(x), width, width * 4);
+    const wide = linear(layerNorm(graph, x, width), width, width * 4);
     const gate = graph.node('Sigmoid', [graph.node('Mul', [wide, graph.scalar(1.702)])]);
     x = graph.node('Add', [x, linear(graph.node('Mul', [wide, gate]), width * 4, width)]);
   }
-  const first = graph.node('Reshape', [
-    graph.node('Slice', [x, graph.integers([0]), graph.integers([1]), graph.integers([1])]),
-    graph.integers([0, width]),
-  ]);
-  const projected = graph.node('MatMul', [norm(first), graph.weight([width, embedding])]);
-  return graph.finish(
-    { pixel_values: { dims: ['batch_size', 3, 224, 224] } },
-    { image_embeds: { from: projected, dims: ['batch_size', embedding] } },
-  );
+  return x;
 }

@@ -23,6 +23,14 @@ export const VARIABLES = {
   ),
   apiBaseUrl: variable('API_BASE_URL', 'api', 'http://127.0.0.1:5800', text, 'gallery server that gets the callbacks'),
   token: secret('PROCESSING_INTERNAL_TOKEN', 'token', '', text, 'sent as x-internal-token'),
+  accessToken: secret('ACCESS_TOKEN', 'access-token', '', text, "token of a user, sent with the tools' calls"),
+  embedUrl: variable(
+    'PROCESSING_TEXT_EMBED_URL',
+    'embed-url',
+    '',
+    text,
+    'embed service to ask instead of loading a model',
+  ),
   models: variable('CLIP_MODELS', 'models', '', text, 'label=repository or folder[,label=…]'),
   modelName: variable(
     'CLIP_MODEL_NAME',

@@ -1,0 +1,104 @@
+import { Agent, request } from 'undici';
+import { RunnerError, systemCode } from '../errors.js';
+import { classifyStatus } from '../sink/classify.js';
+import { classifyNetworkError } from '../sink/network-error.js';
+
+/** A longer answer is not read. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+
+/** One call of a tool to a server: JSON there and back. */
+export interface JsonCall {
+  readonly url: string;
+  /** Sent as JSON by POST; without it the call is a GET. */
+  readonly body?: unknown;
+  /** Sent as `Authorization: Bearer`, to this URL alone: redirects are not followed. */
+  readonly accessToken?: string;
+  /** The variable that names the server, for messages. */
+  readonly variable: string;
+  /** Ends the call; to be made by `AbortSignal.timeout()`. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The JSON of an answer. Certificates are always verified.
+ * @throws RunnerError `HTTP_*`, with the variable to look at; never with the token or what the server wrote.
+ */
+export async function requestJson({ url, body, accessToken, variable, signal }: JsonCall): Promise<unknown> {
+  const { origin } = new URL(url);
+  const agent = new Agent({
+    maxResponseSize: MAX_ANSWER_BYTES,
+    autoSelectFamily: true,
+    connect: { rejectUnauthorized: true },
+  });
+  try {
+    const answer = await request(url, {
+      dispatcher: agent,
+      method: body === undefined ? 'GET' : 'POST',
+      headers: {
+        accept: 'application/json',
+        'user-agent': 'clip-runner',
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(accessToken === undefined ? {} : { authorization: `Bearer ${accessToken}` }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal,
+    });
+    const refusal = classifyStatus(answer.statusCode, undefined, Date.now(), origin);
+    if (refusal !== undefined)
+      throw new RunnerError(refusal.code, `${origin} answered HTTP ${answer.statusCode}: ${hint(refusal, variable)}.`);
+    return parse(await answer.body.text(), origin);
+  } catch (thrown) {
+    throw explain(thrown, origin, variable, signal);
+  } finally {
+    // Also what is left of an answer that was refused.
+    void agent.destroy();
+  }
+}
+
+function hint({ code }: RunnerError, variable: string): string {
+  switch (code) {
+    case 'HTTP_UNAUTHORIZED':
+      return 'it refused the token; set ACCESS_TOKEN to a valid one of your user';
+    case 'HTTP_REDIRECT':
+      return `redirects are not followed, since the token would go along; set ${variable} to where the server really is`;
+    case 'HTTP_GONE':
+      return `there is no such call; check that ${variable} names the right server`;
+    case 'HTTP_REJECTED':
+      return 'it could not use the request; check the model (--model) and PROCESSING_EMBEDDING_DIM';
+    default:
+      return "look at the server's log";
+  }
+}
+
+function parse(text: string, origin: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw unexpectedAnswer(origin, 'JSON', { cause });
+  }
+}
+
+/** @returns the error for an answer that is not what it must be */
+export function unexpectedAnswer(server: string, expected: string, options: { cause?: unknown } = {}): RunnerError {
+  return new RunnerError(
+    'HTTP_SERVER_ERROR',
+    `${server} gave an unexpected answer: expected ${expected}. Check that it is the right server, and its version.`,
+    options,
+  );
+}
+
+function explain(thrown: unknown, origin: string, variable: string, signal: AbortSignal): RunnerError {
+  if (thrown instanceof RunnerError) return thrown;
+  const options = { cause: thrown };
+  if (signal.aborted) {
+    return new RunnerError('HTTP_TIMEOUT', `No answer from ${origin} in time (--timeout, ${variable}).`, options);
+  }
+  const code = systemCode(thrown);
+  if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE')
+    return unexpectedAnswer(origin, `at most ${MAX_ANSWER_BYTES} bytes`, options);
+  return new RunnerError(
+    classifyNetworkError(thrown, origin).code,
+    `No answer from ${origin} (${code ?? 'no HTTP'}): check that it is running and that ${variable} is right.`,
+    options,
+  );
+}

@@ -1,0 +1,86 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RunnerError } from '../errors.js';
+import { escapeControls } from './escape-controls.js';
+import { requestJson, unexpectedAnswer, type JsonCall } from './json-request.js';
+import { readHits, unwrap, type Hit } from './search-hits.js';
+
+/** Who is asked, by whom, and for how long. */
+export interface Gallery {
+  /** Without a slash at its end. */
+  readonly baseUrl: string;
+  readonly accessToken: string;
+  readonly signal: AbortSignal;
+}
+
+/** @throws RunnerError `HTTP_*` */
+export async function searchByVector(
+  gallery: Gallery,
+  query: { readonly embedding: readonly number[]; readonly model: string; readonly limit: number },
+): Promise<readonly Hit[]> {
+  const answer = await call(gallery, '/api/search/vector', { ...query, modality: 'text' });
+  return readHits(answer, gallery.baseUrl);
+}
+
+/**
+ * Lets the server embed the text. While its answer is pending, it is asked for again every `intervalMs`: by its id, or,
+ * where the server has no such call, by the same request.
+ * @throws RunnerError `HTTP_*`; `HTTP_REJECTED` with the server's own words where the search failed there
+ */
+export async function searchByText(
+  gallery: Gallery,
+  query: { readonly query: string; readonly model?: string; readonly limit: number },
+  intervalMs: number,
+): Promise<readonly Hit[]> {
+  const ask = (): Promise<unknown> => call(gallery, '/api/search/text', query);
+  let answer = readTextAnswer(await ask(), gallery);
+  let hasCallById = true;
+  while (answer.status === 'pending') {
+    await sleep(intervalMs, undefined, { signal: gallery.signal }).catch(() => {
+      throw new RunnerError(
+        'HTTP_TIMEOUT',
+        'The search is still pending (--timeout). Check that something answers the text queue: clip-runner texts, or the embed service.',
+      );
+    });
+    const { id } = answer;
+    const again: unknown = hasCallById && id !== undefined ? await callById(gallery, id) : undefined;
+    hasCallById = again !== undefined;
+    answer = readTextAnswer(again ?? (await ask()), gallery);
+  }
+  return readHits(answer.result ?? [], gallery.baseUrl);
+}
+
+/** Undefined where the server has no such call. */
+async function callById(gallery: Gallery, id: string): Promise<unknown> {
+  try {
+    return await call(gallery, `/api/search/text/${id}`);
+  } catch (thrown) {
+    const isMissing = thrown instanceof RunnerError && (thrown.code === 'HTTP_GONE' || thrown.code === 'HTTP_REJECTED');
+    if (isMissing) return undefined;
+    throw thrown;
+  }
+}
+
+function call({ baseUrl, accessToken, signal }: Gallery, path: string, body?: object): Promise<unknown> {
+  const request: JsonCall = { url: `${baseUrl}${path}`, accessToken, variable: 'API_BASE_URL', signal };
+  return requestJson(body === undefined ? request : { ...request, body });
+}
+
+interface TextAnswer {
+  readonly status: 'pending' | 'done';
+  /** Undefined where it can't be part of a path. */
+  readonly id: string | undefined;
+  readonly result: unknown;
+}
+
+function readTextAnswer(answer: unknown, { baseUrl, accessToken }: Gallery): TextAnswer {
+  const fields = unwrap(answer) as Readonly<Record<string, unknown>> | null | undefined;
+  const { status, id, result, error } = fields ?? {};
+  const server = new URL(baseUrl).origin;
+  if (typeof error === 'string' && error !== '') {
+    const words = escapeControls(error.replaceAll(accessToken, '…').slice(0, 300));
+    throw new RunnerError('HTTP_REJECTED', `${server} could not search: ${words}`);
+  }
+  if (status !== 'pending' && status !== 'done') throw unexpectedAnswer(server, '"status" to be "pending" or "done"');
+  const isId = typeof id === 'number' || typeof id === 'string';
+  return { status, id: isId && /^[\w-]{1,64}$/.test(String(id)) ? String(id) : undefined, result };
+}
