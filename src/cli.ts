@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { settingsCommand } from './cli/command.js';
 import { runDemo, type DemoOptions } from './cli/demo.js';
+import { modelsCommand } from './cli/models.js';
 import { PHOTOS_VARIABLES, runPhotos } from './cli/photos.js';
 import { RunnerError, type ErrorCode } from './errors.js';
 import { VERSION } from './version.js';
@@ -29,8 +30,10 @@ const commands = [
     PHOTOS_VARIABLES,
     runPhotos,
   ),
+  modelsCommand(),
 ];
-for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
+for (const command of commands) program.addCommand(command);
+inheritSettings(program);
 
 program
   .command('demo')
@@ -41,6 +44,11 @@ program
   .action(async (flags: Omit<DemoOptions, 'redisUrl'>) => {
     process.exitCode = await runDemo({ ...flags, redisUrl: process.env['REDIS_URL'] });
   });
+
+/** Commands that are made apart know nothing of the program's way to end. */
+function inheritSettings(parent: Command): void {
+  for (const command of parent.commands) inheritSettings(command.copyInheritedSettings(parent));
+}
 
 async function main(): Promise<void> {
   try {
