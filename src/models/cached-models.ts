@@ -24,7 +24,7 @@ export interface CachedModel {
   readonly licence?: string;
 }
 
-export interface CachedVariant extends ModelVariant {
+interface CachedVariant extends ModelVariant {
   readonly commit: string;
 }
 

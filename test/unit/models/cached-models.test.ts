@@ -1,4 +1,16 @@
-import { mkdir, mkdtemp, readdir, readFile, realpath, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  link,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -63,12 +75,21 @@ describe('what the cache holds', () => {
       { dtype: 'fp32', hasText: true, commit: NEW },
       { dtype: 'q8', hasText: false, commit: OLD },
     ]);
-    expect(model?.sizeBytes).toBe(sum(...Object.values(tiny), Buffer.from('\n\0{}')) + 40);
+    const sizeBytes = sum(...Object.values(tiny), Buffer.from('\n\0{}')) + 40;
+    expect(model?.sizeBytes).toBe(sizeBytes);
+    // Without links there are copies; file systems that can, share their bytes.
+    await link(
+      join(model!.folder, 'snapshots', NEW, 'config.json'),
+      join(model!.folder, 'snapshots', NEW, 'again.json'),
+    );
+    expect((await read())?.sizeBytes).toBe(sizeBytes);
   });
 
   it('does not count a variant that lacks its blob, its text side or its preprocessing', async () => {
     const tiny = readTinyModel();
-    const { 'preprocessor_config.json': _, ...withoutConfig } = tiny;
+    const withoutConfig = Object.fromEntries(
+      Object.entries(tiny).filter(([path]) => path !== 'preprocessor_config.json'),
+    );
     await putCommit(cacheDir, 'Xenova/siglip-a', NEW, withoutConfig);
     const folder = await putCommit(cacheDir, 'Xenova/siglip-b', NEW, tiny);
     const text = await realpath(join(folder, 'snapshots', NEW, 'onnx/text_model.onnx'));
@@ -166,8 +187,8 @@ describe('removal', () => {
 
   it.each([
     ['a download of this machine that runs', `${newOwner()}.partial`, 0, true],
-    ['a download of another machine that grows', 'ffffffff-1-00000000.partial', 0, true],
-    ['a download of another machine that stands still', 'ffffffff-1-00000000.partial', 600, false],
+    ['a download of another machine that grows', 'ffffffff-2147483646-00000000.partial', 0, true],
+    ['a download of another machine that stands still', 'ffffffff-2147483646-00000000.partial', 600, false],
     ['a download that was killed', `${newOwner().replace(/-\d+-/, '-2147483646-')}.partial`, 0, false],
     ['a download that was given up', 'partial', 0, false],
     ["Python's own download that grows", 'incomplete', 0, true],
