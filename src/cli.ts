@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { settingsCommand } from './cli/command.js';
 import { runDemo, type DemoOptions } from './cli/demo.js';
+import { modelsCommand } from './cli/models.js';
 import { PHOTOS_VARIABLES, runPhotos } from './cli/photos.js';
 import { searchCommand } from './cli/search.js';
 import { TEXTS_VARIABLES, runTexts } from './cli/texts.js';
@@ -33,8 +34,10 @@ const commands = [
   ),
   settingsCommand('texts', 'claim text jobs and post their embeddings until told to stop', TEXTS_VARIABLES, runTexts),
   searchCommand(),
+  modelsCommand(),
 ];
-for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
+for (const command of commands) program.addCommand(command);
+inheritSettings(program);
 
 program
   .command('demo')
@@ -45,6 +48,11 @@ program
   .action(async (flags: Omit<DemoOptions, 'redisUrl'>) => {
     process.exitCode = await runDemo({ ...flags, redisUrl: process.env['REDIS_URL'] });
   });
+
+/** Commands that are made apart know nothing of the program's way to end. */
+function inheritSettings(parent: Command): void {
+  for (const command of parent.commands) inheritSettings(command.copyInheritedSettings(parent));
+}
 
 async function main(): Promise<void> {
   try {

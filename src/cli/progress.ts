@@ -27,7 +27,8 @@ export function progressFacts({ jobs, jobsPerSecond }: RunnerStats, waiting: num
   };
 }
 
-function duration(seconds: number): string {
+/** `40 s`, `12 min`, `1.5 h` */
+export function duration(seconds: number): string {
   if (seconds < 90) return `${Math.ceil(seconds)} s`;
   if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
   return `${(seconds / 3600).toFixed(1)} h`;

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { coerceError, RunnerError } from '../errors.js';
+import { cacheFailure } from './cache.js';
 import { TransientHubError } from './hub-failure.js';
 import type { ResolvedHubOptions } from './hub-options.js';
 import type { RemoteFile } from './hub.js';
@@ -121,9 +122,9 @@ async function requestRest(
       await response.body?.cancel();
       return false;
     }
-    if (response.status !== 206 && start > 0) await partial.restart();
+    if (response.status !== 206 && start > 0) await stored(partial.restart(), options);
     for await (const chunk of readBody(response, guard)) {
-      if (!(await partial.append(chunk))) return false;
+      if (!(await stored(partial.append(chunk), options))) return false;
       report(partial.receivedBytes);
     }
     return true;
@@ -131,6 +132,15 @@ async function requestRest(
     throw error instanceof RunnerError ? error : networkFailure(error, url.host, guard.signal);
   } finally {
     guard.release();
+  }
+}
+
+/** What a step that writes gives; a failure of the disk is never taken for one of the connection, and not tried again. */
+async function stored<T>(writing: Promise<T>, { cacheDir }: ResolvedHubOptions): Promise<T> {
+  try {
+    return await writing;
+  } catch (error) {
+    throw cacheFailure(error, cacheDir);
   }
 }
 

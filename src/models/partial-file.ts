@@ -1,11 +1,10 @@
-import { randomBytes, type Hash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { startHash } from './content-hash.js';
 import type { RemoteFile } from './hub.js';
-
-const OWNER_BYTES = 4;
+import { isWriterGone, newOwner } from './partial-owner.js';
 
 /**
  * A file on its way into the cache. It lies beside its target under a name of this download alone
@@ -28,9 +27,9 @@ export class PartialFile {
     this.#hash = startHash(file.hash.kind, file.sizeBytes);
   }
 
-  /** Begins a file, or goes on with one that nobody has written to for `staleAfterMs`. */
+  /** Begins a file, or goes on with one whose writer is gone, or that nobody has written to for `staleAfterMs`. */
   static async open(target: string, file: RemoteFile, staleAfterMs: number): Promise<PartialFile> {
-    const path = `${target}.${randomBytes(OWNER_BYTES).toString('hex')}.partial`;
+    const path = `${target}.${newOwner()}.partial`;
     const isTakenOver = await takeOver(target, path, staleAfterMs);
     const handle = await open(path, isTakenOver ? 'r+' : 'wx+', 0o600);
     const partial = new PartialFile(target, path, handle, file);
@@ -131,7 +130,8 @@ async function findLeft(
     const facts = await stat(from).catch(() => undefined);
     const isReleased = name === `${prefix}partial`;
     if (facts?.isFile() !== true) continue;
-    if (isReleased || Date.now() - facts.mtimeMs > staleAfterMs) left.push({ from, size: facts.size });
+    if (isReleased || isWriterGone(name) || Date.now() - facts.mtimeMs > staleAfterMs)
+      left.push({ from, size: facts.size });
   }
   return left.sort((one, other) => other.size - one.size);
 }

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
 import { RunnerError } from '../errors.js';
 import type { ClipModel, Dtype, ImagePreprocess, ModelName } from '../model.js';
@@ -9,7 +9,7 @@ import { checkExternalFile, readExternalLocations } from './external-data.js';
 import { resolveHubOptions, type HubOptions, type ResolvedHubOptions } from './hub-options.js';
 import { graphFileOf, selectFiles, type ModelFiles } from './layouts.js';
 import { parsePreprocess } from './preprocess-config.js';
-import { looksLikeFolder, parseRepository, type Repository } from './repository.js';
+import { isLocalFolder, parseRepository, type Repository } from './repository.js';
 import { openCached, openFolder, openHub, type ModelSource } from './source.js';
 import { createTransport } from './transport.js';
 
@@ -34,7 +34,7 @@ export interface ResolveOptions extends HubOptions {
 export async function resolveClipModel(model: ModelName, options: ResolveOptions): Promise<ClipModel> {
   const { dtype, wantVision = true, wantText, onProgress, onFallback, signal, ...hubOptions } = options;
   const hub = resolveHubOptions(hubOptions);
-  if (looksLikeFolder(model.name) || (await isFolder(model.name))) {
+  if (await isLocalFolder(model.name)) {
     return buildModel(await openFolder(model.name), { model, dtype, wantVision, wantText });
   }
   const { repository: id, layout, licence } = lookUpModel(model.name);
@@ -84,8 +84,8 @@ async function buildFromCache(
   const problem = failure?.message ?? `There is no ${missingFile} of ${repository.id} in the cache.`;
   throw new RunnerError(
     'MODEL_OFFLINE',
-    `${problem} Downloads are off (HF_HUB_OFFLINE): start once with a network and without it, or run ` +
-      `"hf download ${repository.id}" where there is one and bring the cache here (${cacheDir}).`,
+    `${problem} Downloads are off (HF_HUB_OFFLINE): run "clip-runner models pull ${request.model.name}" where there is a ` +
+      `network, without it, and bring the cache here (${cacheDir}).`,
     { cause: failure },
   );
 }
@@ -132,9 +132,4 @@ async function readPreprocess(source: ModelSource, files: ModelFiles): Promise<I
   if (files.preprocess === undefined) return undefined;
   const path = join(source.folder, files.preprocess);
   return parsePreprocess(path, await readFile(path, 'utf8'));
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  const facts = await stat(path).catch(() => undefined);
-  return facts?.isDirectory() === true;
 }

@@ -447,7 +447,7 @@ describe('without a network', () => {
     await expect(resolve(offline)).rejects.toMatchObject({
       code: 'MODEL_OFFLINE',
       message: expect.stringMatching(
-        /onnx\/vision_model\.onnx of Xenova\/siglip-tiny.*hf download Xenova\/siglip-tiny/,
+        /onnx\/vision_model\.onnx of Xenova\/siglip-tiny.*clip-runner models pull Xenova\/siglip-tiny/,
       ) as string,
     });
   });

@@ -12,6 +12,8 @@ export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** After this time it is ended with SIGKILL. @default 60000 */
   readonly withinMs?: number;
+  /** @default 'ignore' */
+  readonly stdin?: 'ignore' | 'pipe';
 }
 
 export interface Ending {
@@ -29,8 +31,8 @@ export class Program {
   #stderr = '';
 
   constructor(command: string, args: readonly string[], options: ProgramOptions = {}) {
-    const { cwd = ROOT, env = plainEnvironment(), withinMs = 60_000 } = options;
-    this.child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const { cwd = ROOT, env = plainEnvironment(), withinMs = 60_000, stdin = 'ignore' } = options;
+    this.child = spawn(command, args, { cwd, env, stdio: [stdin, 'pipe', 'pipe'] });
     this.child.stdout?.on('data', (data: Buffer) => (this.#stdout += data.toString()));
     this.child.stderr?.on('data', (data: Buffer) => (this.#stderr += data.toString()));
     const timer = setTimeout(() => this.child.kill('SIGKILL'), withinMs);

@@ -1,0 +1,393 @@
+import { cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CommandProcess } from '../support/command.js';
+import { startHubServer, type HubRepository, type HubServer } from '../support/hub-server.js';
+import { putCommit } from '../support/model-cache.js';
+import { Program, plainEnvironment, type Ending } from '../support/program.js';
+import { readTinyModel, TINY_MODEL_FOLDER } from '../support/tiny-model.js';
+import { until } from '../support/until.js';
+
+const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+const NAME = 'Xenova/siglip-tiny';
+const VISION = 'onnx/vision_model.onnx';
+const COMMIT = 'a'.repeat(40);
+const TOKEN = 'hf_nobody-may-see-this';
+
+let home: string;
+let server: HubServer;
+const started: CommandProcess[] = [];
+beforeEach(async () => {
+  home = await realpath(await mkdtemp(join(tmpdir(), 'models-command-')));
+  server = await startHubServer();
+});
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((command) => command.kill('SIGKILL')));
+  await server.close();
+  await rm(home, { recursive: true, force: true });
+});
+
+function environment(more: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return {
+    HF_HOME: home,
+    HF_ENDPOINT: server.url,
+    HF_TOKEN: TOKEN,
+    CLIP_MODELS: `tiny=${NAME}`,
+    PROCESSING_EMBEDDING_DIM: '64',
+    CLIP_DEVICE: 'cpu',
+    ...more,
+  };
+}
+
+/** Starts `clip-runner models …` in a folder without a `.env`. */
+function start(args: readonly string[], env?: Readonly<Record<string, string>>): CommandProcess {
+  const command = new CommandProcess(['models', ...args], environment(env), home);
+  started.push(command);
+  return command;
+}
+
+async function models(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Ending> {
+  const { child } = start(args, env);
+  const command = started.at(-1)!;
+  await new Promise((resolve) => child.once('close', resolve));
+  const { stdout, stderr } = command;
+  expect(stdout + stderr, 'the token is not shown').not.toContain(TOKEN);
+  return { ended: await command.ended(), stdout, stderr };
+}
+
+const cache = (...path: readonly string[]): string => join(home, 'hub', 'models--Xenova--siglip-tiny', ...path);
+const hashOf = (repository: HubRepository, path = VISION): string => repository.files.get(path)!.hash;
+
+/** The `Range` headers of requests for large files; undefined for whole ones. */
+const ranges = (): readonly (string | undefined)[] =>
+  server.requests.filter(({ host }) => host === 'cdn').map(({ headers }) => headers.range);
+
+/** Whether a part of a file with so many bytes lies in the cache. */
+async function hasPart(bytes: number): Promise<boolean> {
+  const names = (await readdir(cache('blobs')).catch(() => [])).filter((name) => name.endsWith('.partial'));
+  const sizes = await Promise.all(
+    names.map((name) =>
+      stat(cache('blobs', name)).then(
+        ({ size }) => size,
+        () => 0,
+      ),
+    ),
+  );
+  return sizes.includes(bytes);
+}
+
+interface Listed {
+  readonly models: readonly Readonly<Record<string, unknown>>[];
+}
+
+describe('clip-runner models pull', () => {
+  it('downloads the configured model and tells where it lies, its size and its licence', async () => {
+    const { commit } = server.put(NAME, readTinyModel(), { token: TOKEN, gated: true });
+    const { ended, stdout, stderr } = await models(['pull']);
+    expect({ ended, stderr }).toMatchObject({ ended: 0 });
+    expect(stderr).toContain(`hub: ${server.url}`);
+    expect(stderr).toContain('"msg":"downloading"');
+    const [, row] = stdout.split('\n');
+    const bytes = Object.values(readTinyModel()).reduce((sum, { length }) => sum + length, 40);
+    expect(row?.split(/ {2,}/)).toEqual([
+      NAME,
+      'clip',
+      'tiny',
+      'fp32',
+      bytes > 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${Math.round(bytes / 1e3)} kB`,
+      'Apache-2.0',
+      commit.slice(0, 7),
+      cache('snapshots', commit),
+    ]);
+    for (const [path, content] of Object.entries(readTinyModel()))
+      expect((await readFile(cache('snapshots', commit, path))).equals(content), path).toBe(true);
+  });
+
+  it('takes names, a dtype, and leaves the text side out when told to', async () => {
+    const tiny = readTinyModel();
+    server.put('Xenova/clip-vit-base-patch32', { ...tiny, 'onnx/vision_model_fp16.onnx': tiny[VISION] });
+    const args = ['pull', 'openai/clip-vit-base-patch32', '--dtype', 'fp16'];
+    expect(await models([...args, '--text'])).toMatchObject({ ended: 2 });
+    const { ended, stdout } = await models([...args, '--no-text']);
+    expect(ended).toBe(0);
+    expect(stdout).toMatch(/openai\/clip-vit-base-patch32 +clip .*fp16 \(no texts\).*MIT/);
+    expect(server.requests.some(({ url }) => /onnx\/(text_model|vision_model)\.onnx$/.test(url))).toBe(false);
+  });
+
+  it('goes on where the connection broke', async () => {
+    server.put(NAME, readTinyModel());
+    server.fault({ match: '/blobs/', kind: { do: 'drop', afterBytes: 300_000 } });
+    expect(await models(['pull', '--no-text'])).toMatchObject({ ended: 0 });
+    expect(ranges()).toEqual([undefined, 'bytes=300000-']);
+  });
+
+  it('goes on at once with what a killed process has left', async () => {
+    server.put(NAME, readTinyModel());
+    server.fault({ match: '/blobs/', kind: { do: 'stall', afterBytes: 300_000 } });
+    const killed = start(['pull', '--no-text']);
+    await until('the part is there', () => hasPart(300_000), 60_000);
+    expect(await killed.kill('SIGKILL')).toBe('SIGKILL');
+    expect(await models(['pull', '--no-text'])).toMatchObject({ ended: 0 });
+    expect(ranges()).toEqual([undefined, 'bytes=300000-']);
+    expect((await readdir(cache('blobs'))).filter((name) => name.endsWith('.partial'))).toEqual([]);
+  });
+
+  it('stops at Ctrl-C, says that what came is kept, and goes on from there', async () => {
+    server.put(NAME, readTinyModel());
+    server.fault({ match: '/blobs/', kind: { do: 'stall', afterBytes: 400_000 } });
+    const command = start(['pull', '--no-text']);
+    await until('the part is there', () => hasPart(400_000), 60_000);
+    expect(await command.kill('SIGINT')).toBe(1);
+    expect(command.stderr).toContain('stopped. What came is kept');
+    expect((await models(['list'])).stdout).toContain('400 kB of an unfinished download');
+    expect(await models(['pull', '--no-text'])).toMatchObject({ ended: 0 });
+    expect(ranges()).toEqual([undefined, 'bytes=400000-']);
+  });
+
+  it.skipIf(spawnSync('unshare', ['-rm', 'true']).status !== 0)('names a disk that is full', async () => {
+    server.put(NAME, readTinyModel());
+    const mount = `mount -t tmpfs -o size=300k tmpfs "$HF_HOME" && exec "$0" "$@"`;
+    const command = [process.execPath, CLI, 'models', 'pull'];
+    const env = plainEnvironment(environment());
+    const ending = await new Program('unshare', ['-rm', 'sh', '-c', mount, ...command], { env, cwd: '/' }).end();
+    expect(ending).toMatchObject({ ended: 1, stdout: '' });
+    expect(ending.stderr).toMatch(/cache .* can't be written to \(ENOSPC\)\. Make room there, or set HF_HOME/);
+  });
+
+  it.skipIf(spawnSync('script', ['--version']).status !== 0)('draws a bar on a terminal', async () => {
+    server.put(NAME, readTinyModel());
+    const env = plainEnvironment(environment({ COLUMNS: '120' }));
+    const command = `stty cols 120; '${process.execPath}' '${CLI}' models pull`;
+    const { stdout } = await new Program('script', ['-qec', command, '/dev/null'], { env, cwd: home }).end();
+    expect(stdout).toMatch(/\[={20}\] 100 % .* of .* onnx\/vision_model\.onnx/);
+    expect(stdout).not.toContain('"msg"');
+  });
+
+  it('names a model that the hub does not have, and exits with 1', async () => {
+    const { ended, stdout, stderr } = await models(['pull', 'Xenova/none']);
+    expect({ ended, stdout }).toEqual({ ended: 1, stdout: '' });
+    expect(stderr).toContain('clip-runner: ');
+    expect(stderr).toContain('Xenova/none');
+  });
+});
+
+describe('offline', () => {
+  const offline = { HF_HUB_OFFLINE: '1' };
+
+  it('pull refuses with exit code 2 unless everything is there; no command asks the network', async () => {
+    server.put(NAME, readTinyModel());
+    const refused = await models(['pull'], offline);
+    expect(refused).toMatchObject({ ended: 2, stdout: '' });
+    expect(refused.stderr).toMatch(/Downloads are off \(HF_HUB_OFFLINE\): run "clip-runner models pull/);
+    expect(await models(['verify', '--repair'], offline)).toMatchObject({ ended: 2, stdout: '' });
+    expect(server.requests).toEqual([]);
+
+    await models(['pull']);
+    const before = server.requests.length;
+    expect(await models(['pull'], offline)).toMatchObject({ ended: 0 });
+    for (const args of [['list'], ['verify'], ['remove', NAME, '--yes']])
+      expect(await models(args, offline), args.join(' ')).toMatchObject({ ended: 0 });
+    expect(server.requests).toHaveLength(before);
+  });
+
+  it('a copy of HF_HOME works on a machine without network', async () => {
+    server.put(NAME, readTinyModel());
+    await models(['pull']);
+    await server.close();
+    const copy = join(home, 'copy');
+    await mkdir(copy);
+    await cp(join(home, 'hub'), join(copy, 'hub'), { recursive: true, verbatimSymlinks: true });
+    await rm(join(home, 'hub'), { recursive: true });
+    const { ended, stdout } = await models(['verify'], { ...offline, HF_HOME: copy });
+    expect(stdout).toContain(`good   ${NAME}  fp32 on cpu; 64 numbers; pictures and texts; 7 files`);
+    expect(ended).toBe(0);
+  });
+});
+
+describe('clip-runner models list', () => {
+  it('lists what is configured and what else the cache holds, and asks nothing from the network', async () => {
+    server.put('Xenova/siglip-other', readTinyModel());
+    await models(['pull', 'Xenova/siglip-other']);
+    await putCommit(join(home, 'hub'), 'google/bert', 'a'.repeat(40), { 'model.safetensors': Buffer.from('x') });
+    const before = server.requests.length;
+    const configured = { CLIP_MODELS: `tiny=${NAME},mine=${TINY_MODEL_FOLDER},gone=./gone` };
+    const { stdout, ended } = await models(['list', '--json'], configured);
+    expect(ended).toBe(0);
+    const listing = JSON.parse(stdout) as Listed;
+    expect(listing).toMatchObject({ cacheDir: join(home, 'hub'), endpoint: server.url, offline: false });
+    const variants = [{ dtype: 'fp32', hasText: true }];
+    expect(listing.models).toMatchObject([
+      {
+        name: NAME,
+        labels: ['tiny'],
+        variants: [],
+        missing: `no fp32 here: clip-runner models pull ${NAME} --dtype fp32`,
+      },
+      { name: TINY_MODEL_FOLDER, labels: ['mine'], variants, folder: TINY_MODEL_FOLDER.replace(/\/$/, '') },
+      { name: './gone', labels: ['gone'], variants: [], missing: 'no model in this folder' },
+      { name: 'Xenova/siglip-other', labels: [], variants, licence: 'Apache-2.0', kind: 'clip' },
+    ]);
+    expect(listing.models[1]).not.toHaveProperty('repository');
+    const { stdout: table } = await models(['list'], configured);
+    expect(table).toMatch(new RegExp(`^${NAME} .*MISSING: no fp32 here: clip-runner models pull ${NAME}`, 'm'));
+    expect(table).toContain(`hub: ${server.url}`);
+    expect(table).not.toContain('bert');
+    expect(server.requests).toHaveLength(before);
+  });
+});
+
+describe('clip-runner models verify', () => {
+  it('loads each model and tells its device and dimension', async () => {
+    server.put(NAME, readTinyModel());
+    await models(['pull']);
+    const before = server.requests.length;
+    const { ended, stdout } = await models(['verify', '--json']);
+    expect(ended).toBe(0);
+    expect((JSON.parse(stdout) as Listed).models).toMatchObject([
+      { name: NAME, label: 'tiny', isGood: true, findings: [], device: 'cpu', dimension: 64, hasText: true, files: 7 },
+    ]);
+    expect(server.requests).toHaveLength(before);
+  });
+
+  it('finds each damaged file by its hash, does not load it, and repairs just those', async () => {
+    const repository = server.put(NAME, readTinyModel());
+    await models(['pull']);
+    for (const path of [VISION, 'preprocessor_config.json']) {
+      const bytes = readTinyModel()[path as typeof VISION];
+      bytes.writeUInt8(bytes.readUInt8(0) ^ 0xff, 0);
+      await writeFile(cache('blobs', hashOf(repository, path)), bytes);
+    }
+    const { ended, stdout } = await models(['verify']);
+    expect(ended).toBe(1);
+    const lines = stdout.trim().split('\n');
+    expect(lines).toHaveLength(2);
+    for (const line of lines)
+      expect(line).toMatch(/^wrong .* MODEL_CORRUPT: .*hash differs.*models verify Xenova\/siglip-tiny --repair/);
+    // A file that has its length is not downloaded by itself.
+    await models(['pull']);
+    expect(await models(['verify'])).toMatchObject({ ended: 1 });
+
+    const before = server.requests.length;
+    expect(await models(['verify', '--repair'])).toMatchObject({ ended: 0 });
+    const fetched = server.requests.slice(before).filter(({ url }) => url.includes('/resolve/'));
+    expect(fetched.map(({ url }) => url.split('/').at(-1)).sort()).toEqual([
+      'preprocessor_config.json',
+      'vision_model.onnx',
+    ]);
+    expect(await models(['verify'])).toMatchObject({ ended: 0 });
+  });
+
+  it.each([
+    ['a length that the server does not take', { PROCESSING_EMBEDDING_DIM: '768' }, 'MODEL_WRONG_LENGTH'],
+    ['a dtype that is not there', { CLIP_DTYPE: 'q8' }, 'MODEL_NOT_FOUND'],
+    ['a folder that is not there', { CLIP_MODELS: 'a=./none' }, 'MODEL_NOT_FOUND'],
+  ])('exits with 1 and one line for %s', async (_, env, code) => {
+    await putCommit(join(home, 'hub'), NAME, COMMIT, readTinyModel());
+    const { ended, stdout } = await models(['verify'], env);
+    expect(ended).toBe(1);
+    expect(stdout.trim().split('\n')).toEqual([expect.stringContaining(`${code}: `)]);
+  });
+
+  it('checks local folders, though nobody listed their hashes, and looks at each model', async () => {
+    const broken = {
+      [VISION]: 'not a graph',
+      'preprocessor_config.json': '{',
+      'tokenizer.json': '{}',
+    };
+    const folders = [TINY_MODEL_FOLDER];
+    for (const [path, content] of Object.entries(broken)) {
+      const folder = join(home, `model-${folders.length}`);
+      await cp(TINY_MODEL_FOLDER, folder, { recursive: true });
+      await writeFile(join(folder, path), content);
+      folders.push(folder);
+    }
+    const { ended, stdout } = await models(['verify', ...folders]);
+    expect(ended).toBe(1);
+    const words = stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.split(/ {2,}/).slice(0, 3));
+    expect(words).toEqual([
+      ['good', TINY_MODEL_FOLDER, expect.stringContaining('64 numbers')],
+      ...folders.slice(1).map((folder) => ['wrong', folder, expect.stringMatching(/^MODEL_INVALID: /) as string]),
+    ]);
+  });
+});
+
+describe('clip-runner models remove', () => {
+  beforeEach(() => putCommit(join(home, 'hub'), NAME, COMMIT, readTinyModel()));
+
+  it('asks for --yes where there is no terminal, and removes nothing', async () => {
+    const { ended, stderr } = await models(['remove', 'tiny']);
+    expect(ended).toBe(2);
+    expect(stderr).toContain('--yes');
+    expect(await readdir(cache('blobs'))).toHaveLength(7);
+  });
+
+  it('shows what it would remove with --dry-run, and removes it with --yes, by label', async () => {
+    const dry = await models(['remove', 'tiny', '--dry-run']);
+    expect(dry).toMatchObject({
+      ended: 0,
+      stdout: expect.stringContaining(`${cache('blobs')}\n${cache()}\n`) as string,
+    });
+    expect(await readdir(cache('snapshots'))).toHaveLength(1);
+    const { ended, stdout } = await models(['remove', 'tiny', '--yes']);
+    expect({ ended, stdout }).toMatchObject({
+      ended: 0,
+      stdout: expect.stringMatching(/^removed Xenova\/siglip-tiny: /) as string,
+    });
+    expect(await readdir(join(home, 'hub'))).toEqual([]);
+    expect(await models(['remove', 'tiny', '--yes'])).toMatchObject({ ended: 2, stdout: '' });
+  });
+
+  it('removes only older commits with --old', async () => {
+    const newer = 'b'.repeat(40);
+    await putCommit(join(home, 'hub'), NAME, newer, { ...readTinyModel(), 'config.json': Buffer.from('{}') });
+    expect((await models(['list'])).stdout).toContain('1 older commit');
+    expect(await models(['remove', NAME, '--old', '--yes'])).toMatchObject({ ended: 0 });
+    expect(await readdir(cache('snapshots'))).toEqual([newer]);
+    expect(await models(['verify'])).toMatchObject({ ended: 0 });
+  });
+
+  it('refuses what is not ours: other repositories, folders of the user', async () => {
+    await putCommit(join(home, 'hub'), 'google/bert', 'a'.repeat(40), { 'model.safetensors': Buffer.from('x') });
+    const folder = join(home, 'model');
+    await cp(TINY_MODEL_FOLDER, folder, { recursive: true });
+    for (const name of ['google/bert', folder, '../hub', 'a/../b'])
+      expect(await models(['remove', NAME, name, '--yes']), name).toMatchObject({ ended: 2, stdout: '' });
+    expect((await readdir(join(home, 'hub'))).sort()).toEqual(['models--Xenova--siglip-tiny', 'models--google--bert']);
+    expect(await readdir(folder)).toContain('onnx');
+  });
+
+  it('refuses while the model is being downloaded', async () => {
+    const changed = server.put(NAME, {
+      ...readTinyModel(),
+      [VISION]: Buffer.concat([readTinyModel()[VISION], Buffer.alloc(9)]),
+    });
+    server.fault({ match: hashOf(changed), kind: { do: 'stall', afterBytes: 300_000 } });
+    const pull = start(['pull', '--no-text']);
+    await until('the part is there', () => hasPart(300_000), 60_000);
+    const { ended, stderr } = await models(['remove', NAME, '--yes']);
+    expect(ended).toBe(1);
+    expect(stderr).toContain('is being downloaded just now');
+    await pull.kill('SIGKILL');
+    expect(await models(['remove', NAME, '--yes'])).toMatchObject({ ended: 0 });
+  });
+
+  it.skipIf(spawnSync('script', ['--version']).status !== 0).each([
+    ['y', true],
+    ['n', false],
+    ['\u0003', false],
+  ])('asks on a terminal; the answer %j counts', async (answer, isRemoved) => {
+    const env = plainEnvironment(environment());
+    const command = `'${process.execPath}' '${CLI}' models remove tiny`;
+    const program = new Program('script', ['-qec', command, '/dev/null'], { env, cwd: home, stdin: 'pipe' });
+    await program.prints(/Remove\? \[y\/N\]/);
+    program.child.stdin!.write(`${answer}\n`);
+    expect(await program.end()).toMatchObject({ ended: isRemoved ? 0 : 1 });
+    expect(await readdir(join(home, 'hub'))).toHaveLength(isRemoved ? 0 : 1);
+  });
+});
