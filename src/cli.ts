@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { settingsCommand } from './cli/command.js';
 import { runDemo, type DemoOptions } from './cli/demo.js';
 import { PHOTOS_VARIABLES, runPhotos } from './cli/photos.js';
+import { SERVE_VARIABLES, runServe } from './cli/serve.js';
 import { RunnerError, type ErrorCode } from './errors.js';
 import { VERSION } from './version.js';
 
@@ -29,6 +30,7 @@ const commands = [
     PHOTOS_VARIABLES,
     runPhotos,
   ),
+  settingsCommand('serve', 'embed texts for HTTP clients until told to stop', SERVE_VARIABLES, runServe),
 ];
 for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
 
