@@ -8,5 +8,7 @@ export default defineConfig({
   dts: { entry: { index: 'src/index.ts' } },
   // The code is not minified, so stacks can be read without maps; a map would double the package.
   sourcemap: false,
+  // Optional dependencies are not left out by themselves.
+  external: ['prom-client'],
   clean: true,
 });

@@ -6,6 +6,7 @@ import { modelsCommand } from './cli/models.js';
 import { PHOTOS_VARIABLES, runPhotos } from './cli/photos.js';
 import { searchCommand } from './cli/search.js';
 import { TEXTS_VARIABLES, runTexts } from './cli/texts.js';
+import { SERVE_VARIABLES, runServe } from './cli/serve.js';
 import { RunnerError, type ErrorCode } from './errors.js';
 import { VERSION } from './version.js';
 
@@ -35,6 +36,7 @@ const commands = [
   settingsCommand('texts', 'claim text jobs and post their embeddings until told to stop', TEXTS_VARIABLES, runTexts),
   searchCommand(),
   modelsCommand(),
+  settingsCommand('serve', 'embed texts for HTTP clients until told to stop', SERVE_VARIABLES, runServe),
 ];
 for (const command of commands) program.addCommand(command);
 inheritSettings(program);

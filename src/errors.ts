@@ -20,6 +20,7 @@ interface ErrorFacts {
 export const ERROR_FACTS = {
   OPTIONS_INVALID: { retry: 'never', reason: 'options' },
   RUNNER_STOPPED: { retry: 'wait', reason: 'stopped' },
+  PORT_UNAVAILABLE: { retry: 'wait', reason: 'port' },
   INTERNAL: { retry: 'later', reason: 'internal' },
 
   JOB_INVALID: { retry: 'never', reason: 'invalid' },

@@ -5,11 +5,14 @@ import type { Log } from './log.js';
 /** Time left to a stop after a second signal. */
 const HURRY_MS = 500;
 
+/** What is started and stopped: a runner, or something around one. */
+export type Stoppable = Pick<Runner, 'on' | 'start' | 'stop'>;
+
 /**
  * Starts a runner and waits until SIGTERM or SIGINT has stopped it, or it failed by itself. A second signal hurries.
  * Answers the exit code: 0 after a signal, 1 after a failure.
  */
-export async function runUntilSignal(runner: Runner, log: Log, shutdownTimeoutMs: number): Promise<number> {
+export async function runUntilSignal(runner: Stoppable, log: Log, shutdownTimeoutMs: number): Promise<number> {
   const failures: RunnerError[] = [];
   const signals: NodeJS.Signals[] = [];
   const onSignal = (signal: NodeJS.Signals): void => {
