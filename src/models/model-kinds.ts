@@ -2,14 +2,16 @@ import { dirname, join, posix } from 'node:path';
 import { RunnerError } from '../errors.js';
 import { DTYPES, type Dtype } from '../model.js';
 import { readExternalLocations } from './external-data.js';
-import { selectFiles, visionFileOf } from './layouts.js';
+import { graphFileOf, selectFiles } from './layouts.js';
 
 /** A set of files in a folder that makes a model which can be loaded. */
 export interface ModelVariant {
   readonly dtype: Dtype;
-  /** Whether the text side is there, too. */
-  readonly hasText: boolean;
+  /** What is there: a runner of texts alone downloads no vision side. */
+  readonly sides: readonly ModelSide[];
 }
+
+export type ModelSide = 'vision' | 'text';
 
 /** How a kind of model is recognised among a folder's files. */
 interface ModelKind {
@@ -21,26 +23,35 @@ interface ModelKind {
 
 /** What the commands for models know; another kind of model is one more entry. */
 export const MODEL_KINDS = {
-  clip: { recognises: hasVisionGraph, findVariants: findClipVariants },
+  clip: { recognises: hasGraph, findVariants: findClipVariants },
 } as const satisfies Record<string, ModelKind>;
 
 export type ModelKindName = keyof typeof MODEL_KINDS;
 
-function hasVisionGraph(files: ReadonlySet<string>): boolean {
+const SIDES = ['vision', 'text'] as const satisfies readonly ModelSide[];
+
+function hasGraph(files: ReadonlySet<string>): boolean {
   const layouts = ['split', 'flat', 'immich'] as const;
-  return layouts.some((layout) => DTYPES.some((dtype) => files.has(visionFileOf(layout, dtype))));
+  return layouts.some((layout) =>
+    DTYPES.some((dtype) => SIDES.some((side) => files.has(graphFileOf(layout, dtype, side)))),
+  );
 }
 
 function findClipVariants(folder: string, files: ReadonlySet<string>): readonly ModelVariant[] {
   return DTYPES.flatMap((dtype) => {
-    const [pictures, withText] = [false, true].map((wantText) => isWhole(folder, files, dtype, wantText));
-    return pictures || withText ? [{ dtype, hasText: withText === true }] : [];
+    const sides = SIDES.filter((side) => isWhole(folder, files, dtype, side));
+    return sides.length > 0 ? [{ dtype, sides }] : [];
   });
 }
 
-function isWhole(folder: string, files: ReadonlySet<string>, dtype: Dtype, wantText: boolean): boolean {
+function isWhole(folder: string, files: ReadonlySet<string>, dtype: Dtype, side: ModelSide): boolean {
   try {
-    const { vision, text } = selectFiles(files, { dtype, wantText, title: folder });
+    const { vision, text } = selectFiles(files, {
+      dtype,
+      wantVision: side === 'vision',
+      wantText: side === 'text',
+      title: folder,
+    });
     const graphs = [vision, text].filter((graph) => graph !== undefined);
     return graphs.every((graph) =>
       readExternalLocations(join(folder, graph)).every((name) => files.has(posix.join(dirname(graph), name))),

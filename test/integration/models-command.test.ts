@@ -113,7 +113,7 @@ describe('clip-runner models pull', () => {
     expect(await models([...args, '--text'])).toMatchObject({ ended: 2 });
     const { ended, stdout } = await models([...args, '--no-text']);
     expect(ended).toBe(0);
-    expect(stdout).toMatch(/openai\/clip-vit-base-patch32 +clip .*fp16 \(no texts\).*MIT/);
+    expect(stdout).toMatch(/openai\/clip-vit-base-patch32 +clip .*fp16 \(pictures only\).*MIT/);
     expect(server.requests.some(({ url }) => /onnx\/(text_model|vision_model)\.onnx$/.test(url))).toBe(false);
   });
 
@@ -218,7 +218,7 @@ describe('clip-runner models list', () => {
     expect(ended).toBe(0);
     const listing = JSON.parse(stdout) as Listed;
     expect(listing).toMatchObject({ cacheDir: join(home, 'hub'), endpoint: server.url, offline: false });
-    const variants = [{ dtype: 'fp32', hasText: true }];
+    const variants = [{ dtype: 'fp32', sides: ['vision', 'text'] }];
     expect(listing.models).toMatchObject([
       {
         name: NAME,
@@ -247,7 +247,16 @@ describe('clip-runner models verify', () => {
     const { ended, stdout } = await models(['verify', '--json']);
     expect(ended).toBe(0);
     expect((JSON.parse(stdout) as Listed).models).toMatchObject([
-      { name: NAME, label: 'tiny', isGood: true, findings: [], device: 'cpu', dimension: 64, hasText: true, files: 7 },
+      {
+        name: NAME,
+        label: 'tiny',
+        isGood: true,
+        findings: [],
+        device: 'cpu',
+        dimension: 64,
+        sides: ['vision', 'text'],
+        files: 7,
+      },
     ]);
     expect(server.requests).toHaveLength(before);
   });

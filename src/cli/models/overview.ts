@@ -80,7 +80,7 @@ function rowOfCached({ commits, variants, ...model }: CachedModel, name: string,
   const commit = variants[0]?.commit;
   return {
     ...{ kind, name, repository: model.repository.id, labels },
-    variants: variants.map(({ dtype, hasText }) => ({ dtype, hasText })),
+    variants: variants.map(({ dtype, sides }) => ({ dtype, sides })),
     ...{ sizeBytes, partialBytes },
     ...(licence === undefined ? {} : { licence }),
     ...(commit === undefined ? {} : { commit }),
@@ -113,13 +113,17 @@ export function overviewLines(rows: readonly ModelRow[]): readonly string[] {
       row.name,
       row.kind,
       row.labels.join(', ') || '-',
-      row.variants.map(({ dtype, hasText }) => (hasText ? dtype : `${dtype} (no texts)`)).join(', ') || '-',
+      row.variants.map(variantText).join(', ') || '-',
       row.sizeBytes === 0 ? '-' : sizeText(row.sizeBytes),
       row.licence ?? 'unknown',
       row.commit?.slice(0, 7) ?? '-',
       [row.folder, ...notes(row)].join('; '),
     ]),
   );
+}
+
+function variantText({ dtype, sides }: ModelVariant): string {
+  return sides.length > 1 ? dtype : `${dtype} (${sides[0] === 'text' ? 'texts' : 'pictures'} only)`;
 }
 
 function notes({ partialBytes, olderCommits, missing }: ModelRow): readonly string[] {

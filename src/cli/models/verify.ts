@@ -1,12 +1,13 @@
 import type { ModelName } from '../../model.js';
 import { RunnerError, coerceError, type ErrorCode } from '../../errors.js';
-import { snapshotFolder } from '../../models/cache.js';
+import { listModelFolder, snapshotFolder } from '../../models/cache.js';
 import { readCachedModel } from '../../models/cached-models.js';
 import { lookUpModel } from '../../models/catalog.js';
 import { hubOptionsFromEnv, resolveHubOptions, type HubOptions } from '../../models/hub-options.js';
+import { MODEL_KINDS, type ModelSide } from '../../models/model-kinds.js';
 import { discardCachedFile } from '../../models/repair.js';
 import { isLocalFolder, parseRepository } from '../../models/repository.js';
-import { resolveClipModel } from '../../models/resolve.js';
+import { resolveClipModel, type ResolveOptions } from '../../models/resolve.js';
 import { openFolder } from '../../models/source.js';
 import { inspectModelFolder, type ModelFileFacts } from '../../models/verify.js';
 import { createRunner } from '../../runner.js';
@@ -36,7 +37,7 @@ interface Verdict {
   readonly folder?: string;
   readonly files?: number;
   readonly sizeBytes?: number;
-  readonly hasText?: boolean;
+  readonly sides?: readonly ModelSide[];
   readonly device?: string;
   readonly dimension?: number;
 }
@@ -79,9 +80,8 @@ async function verify(model: ModelName, call: VerifyCall, hub: HubOptions): Prom
     const damaged = damagedOf(files);
     // A damaged file is never given to the runtime.
     if (damaged.length > 0) return wrong(facts, ...damaged.map((path) => damageFinding(path, model)));
-    const { textFile } = await resolveClipModel(model, { ...hub, dtype, offline: true });
-    const hasText = textFile !== undefined;
-    return { ...about, ...facts, hasText, isGood: true, findings: [], ...(await load(model, hasText, call)) };
+    const sides = await resolveSides(model, folder, { ...hub, dtype, offline: true });
+    return { ...about, ...facts, sides, isGood: true, findings: [], ...(await load(model, sides, call)) };
   } catch (thrown) {
     const { code, message } = coerceError(thrown);
     return wrong(facts, code === 'MODEL_OFFLINE' ? missingFinding(model, dtype) : { code, message });
@@ -99,24 +99,34 @@ async function findFolder({ name }: ModelName, { settings }: VerifyCall, hub: Hu
   throw new RunnerError('MODEL_OFFLINE', `There is no commit of ${repository.id} in the cache.`);
 }
 
+/** Where no variant is whole, the vision side's files say what is missing. */
+const NO_SIDES: readonly ModelSide[] = ['vision'];
+
+/** The sides that are there; what is wrong with their files is thrown. */
+async function resolveSides(model: ModelName, folder: string, options: ResolveOptions): Promise<readonly ModelSide[]> {
+  const variants = MODEL_KINDS.clip.findVariants(folder, await listModelFolder(folder));
+  const sides = variants.find(({ dtype }) => dtype === options.dtype)?.sides ?? NO_SIDES;
+  const wanted = { wantVision: sides.includes('vision'), wantText: sides.includes('text') };
+  await resolveClipModel(model, { ...options, ...wanted });
+  return sides;
+}
+
 /** Loads a model in a thread, as the commands do: each passes its self-test there before it is ready. */
 async function load(
   { label, name }: ModelName,
-  hasText: boolean,
+  sides: readonly ModelSide[],
   { settings, env }: VerifyCall,
 ): Promise<{ readonly device?: string; readonly dimension?: number }> {
   const options = modelOptions(settings, env);
   const runner = createRunner({
     ...options,
     models: [{ label, name }],
-    tasks: hasText ? ['clip', 'text'] : ['clip'],
+    tasks: sides.map((side) => (side === 'vision' ? 'clip' : 'text')),
     threads: 1,
     hub: { ...options.hub, offline: true },
   });
   let found = {};
-  runner.on('model:ready', ({ task, device, dimension }) => {
-    if (task === 'clip') found = { device, dimension };
-  });
+  runner.on('model:ready', ({ device, dimension }) => (found = { device, dimension }));
   try {
     await runner.start();
     return found;
@@ -154,11 +164,11 @@ function missingFinding({ name }: ModelName, dtype: string): Finding {
 
 function verdictLines({ name, dtype, folder, findings, ...facts }: Verdict): readonly string[] {
   if (findings.length > 0) return findings.map(({ code, message }) => `wrong  ${name}  ${code}: ${message}`);
-  const { files = 0, sizeBytes = 0, device, dimension, hasText } = facts;
+  const { files = 0, sizeBytes = 0, device, dimension, sides = [] } = facts;
   const parts = [
     `${dtype} on ${device ?? 'cpu'}`,
     `${dimension ?? 0} numbers`,
-    hasText === true ? 'pictures and texts' : 'pictures only',
+    sides.map((side) => (side === 'vision' ? 'pictures' : 'texts')).join(' and '),
     `${files} files, ${sizeText(sizeBytes)}`,
     folder ?? '',
   ];

@@ -53,8 +53,8 @@ describe('what the cache holds', () => {
         repository: parseRepository(NAME),
         folder,
         variants: [
-          { dtype: 'fp32', hasText: true, commit: NEW },
-          { dtype: 'fp16', hasText: false, commit: NEW },
+          { dtype: 'fp32', sides: ['vision', 'text'], commit: NEW },
+          { dtype: 'fp16', sides: ['vision'], commit: NEW },
         ],
         commits: [NEW],
         // Two paths of one content are one blob; `refs/main` has forty bytes.
@@ -72,8 +72,8 @@ describe('what the cache holds', () => {
     const model = await read();
     expect(model?.commits).toEqual([NEW, OLD]);
     expect(model?.variants).toEqual([
-      { dtype: 'fp32', hasText: true, commit: NEW },
-      { dtype: 'q8', hasText: false, commit: OLD },
+      { dtype: 'fp32', sides: ['vision', 'text'], commit: NEW },
+      { dtype: 'q8', sides: ['vision'], commit: OLD },
     ]);
     const sizeBytes = sum(...Object.values(tiny), Buffer.from('\n\0{}')) + 40;
     expect(model?.sizeBytes).toBe(sizeBytes);
@@ -85,7 +85,7 @@ describe('what the cache holds', () => {
     expect((await read())?.sizeBytes).toBe(sizeBytes);
   });
 
-  it('does not count a variant that lacks its blob, its text side or its preprocessing', async () => {
+  it('does not count a side that lacks its blob or its preprocessing', async () => {
     const tiny = readTinyModel();
     const withoutConfig = Object.fromEntries(
       Object.entries(tiny).filter(([path]) => path !== 'preprocessor_config.json'),
@@ -94,8 +94,8 @@ describe('what the cache holds', () => {
     const folder = await putCommit(cacheDir, 'Xenova/siglip-b', NEW, tiny);
     const text = await realpath(join(folder, 'snapshots', NEW, 'onnx/text_model.onnx'));
     await rm(text);
-    expect((await read('Xenova/siglip-a'))?.variants).toEqual([]);
-    expect((await read('Xenova/siglip-b'))?.variants).toEqual([{ dtype: 'fp32', hasText: false, commit: NEW }]);
+    expect((await read('Xenova/siglip-a'))?.variants).toEqual([{ dtype: 'fp32', sides: ['text'], commit: NEW }]);
+    expect((await read('Xenova/siglip-b'))?.variants).toEqual([{ dtype: 'fp32', sides: ['vision'], commit: NEW }]);
   });
 
   it('leaves the repositories of other programs out, and folders that are no repositories', async () => {
