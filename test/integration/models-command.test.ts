@@ -178,16 +178,20 @@ describe('offline', () => {
   const offline = { HF_HUB_OFFLINE: '1' };
 
   it('pull refuses with exit code 2 unless everything is there; no command asks the network', async () => {
-    server.put(NAME, readTinyModel());
+    const { commit } = server.put(NAME, readTinyModel());
     const refused = await models(['pull'], offline);
     expect(refused).toMatchObject({ ended: 2, stdout: '' });
     expect(refused.stderr).toMatch(/Downloads are off \(HF_HUB_OFFLINE\): run "clip-runner models pull/);
-    expect(await models(['verify', '--repair'], offline)).toMatchObject({ ended: 2, stdout: '' });
     expect(server.requests).toEqual([]);
 
     await models(['pull']);
     const before = server.requests.length;
     expect(await models(['pull'], offline)).toMatchObject({ ended: 0 });
+    const config = await realpath(cache('snapshots', commit, 'config.json'));
+    await writeFile(config, 'damaged');
+    expect(await models(['verify', '--repair'], offline)).toMatchObject({ ended: 2, stdout: '' });
+    expect(await readFile(config, 'utf8'), 'what could not be replaced is left').toBe('damaged');
+    await writeFile(config, readTinyModel()['config.json']);
     for (const args of [['list'], ['verify'], ['remove', NAME, '--yes']])
       expect(await models(args, offline), args.join(' ')).toMatchObject({ ended: 0 });
     expect(server.requests).toHaveLength(before);
@@ -369,6 +373,7 @@ describe('clip-runner models remove', () => {
       expect(await models(['remove', NAME, name, '--yes']), name).toMatchObject({ ended: 2, stdout: '' });
     expect((await readdir(join(home, 'hub'))).sort()).toEqual(['models--Xenova--siglip-tiny', 'models--google--bert']);
     expect(await readdir(folder)).toContain('onnx');
+    expect((await models(['remove', folder, '--yes'])).stderr).toContain('is a folder of your own');
   });
 
   it('refuses while the model is being downloaded', async () => {
@@ -396,7 +401,9 @@ describe('clip-runner models remove', () => {
     const program = new Program('script', ['-qec', command, '/dev/null'], { env, cwd: home, stdin: 'pipe' });
     await program.prints(/Remove\? \[y\/N\]/);
     program.child.stdin!.write(`${answer}\n`);
-    expect(await program.end()).toMatchObject({ ended: isRemoved ? 0 : 1 });
+    const { ended, stdout } = await program.end();
+    expect(ended).toBe(isRemoved ? 0 : 1);
+    expect(stdout).toContain(isRemoved ? 'removed Xenova/siglip-tiny' : 'Nothing was removed.');
     expect(await readdir(join(home, 'hub'))).toHaveLength(isRemoved ? 0 : 1);
   });
 });

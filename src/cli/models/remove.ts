@@ -65,8 +65,9 @@ async function isConfirmed(): Promise<boolean> {
   }
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    // Ctrl-C and Ctrl-D close the interface, and leave the question without an answer.
-    const answer = await Promise.race([lines.question('Remove? [y/N] '), once(lines, 'close').then(() => 'n')]);
+    // Ctrl-C and Ctrl-D close the interface: the question then fails or stays without an answer, as Node.js' version has it.
+    const closed = once(lines, 'close').then(() => 'n');
+    const answer = await Promise.race([lines.question('Remove? [y/N] ').catch(() => 'n'), closed]);
     return /^y(es)?$/i.test(answer.trim());
   } finally {
     lines.close();
