@@ -1,6 +1,6 @@
 import type { TokenizerParts } from './hugging-face.js';
 import { createSectioner, type Section } from './sections.js';
-import { settledTokens } from './settled.js';
+import { settledTokens, type WordModel } from './settled.js';
 
 /** UTF-16 units that are looked at first; four times as many whenever they don't decide on the tokens. */
 const FIRST_LENGTH = 4096;
@@ -84,13 +84,15 @@ function wordEncoder(
     return tokens.slice(0, tokens.length - sentinelTokens);
   };
 
+  const model: WordModel = { encode: encodeStart, longest: parts.longestToken, isBpe: parts.kind === 'bpe' };
+
   return (whole, needed, open = 0) => {
     const word = parts.kind === 'unigram' ? withoutUnknownRuns(whole, known) : whole;
     const isDecidable = parts.kind === 'bpe' || parts.kind === 'unigram';
     if (isDecidable && (open > 0 || word.length > 8 * needed)) {
       // The last symbol of a whole word is special to BPE: the beginning ends before it.
       const symbols = Array.from(word).slice(0, -Math.max(open, 1));
-      const settled = settledTokens(encodeStart, symbols, parts.longestToken, needed);
+      const settled = settledTokens(model, symbols, needed);
       if (settled !== undefined) return settled;
     }
     return open > 0 ? undefined : parts.encodeWord(word);
@@ -146,7 +148,8 @@ function shortenUnknownRuns(text: string, parts: TokenizerParts, known: Readonly
 
 /** Lone halves of surrogate pairs have no UTF-8; they become the replacement character. */
 function wellFormed(text: string): string {
-  return text.replace(/\p{Surrogate}/gu, '\uFFFD');
+  // Node.js has it; the types of the language level in use don't.
+  return (text as string & { toWellFormed(): string }).toWellFormed();
 }
 
 /** The first place from `length` on at which a text can be cut so that normalising the first part alone is the same. */

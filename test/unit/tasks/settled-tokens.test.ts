@@ -37,13 +37,13 @@ const merges = fc.array(fc.tuple(fc.nat(), fc.nat()), { minLength: 1, maxLength:
 });
 
 describe('settledTokens', () => {
-  it('answers only tokens that no continuation of the word can change', () => {
+  it.each([true, false])('answers only tokens that no continuation of the word can change (BPE: %s)', (isBpe) => {
     let settled = 0;
     const seen = fc.tuple(merges, word(10, 60), word(0, 30), fc.boolean());
     fc.assert(
       fc.property(seen, ([rules, symbols, rest, isRun]) => {
         const start = isRun ? symbols.map(() => symbols[0]!) : symbols;
-        const tokens = settledTokens((part) => encode(part, rules), start, 6, 4);
+        const tokens = settledTokens({ encode: (part) => encode(part, rules), longest: 6, isBpe }, start, 4);
         if (tokens === undefined) return;
         settled += 1;
         expect(encode([...start, ...rest], rules).slice(0, 4)).toEqual(tokens);
@@ -66,10 +66,31 @@ describe('settledTokens', () => {
     ];
     const chain = ['a', 'b', 'c', 'd', 'e'];
     expect(encode([...chain], rules)).not.toEqual(encode([...chain, 'f'], rules).slice(0, 3));
-    expect(settledTokens((part) => encode(part, rules), chain, 2, 1)).toBeUndefined();
+    expect(settledTokens({ encode: (part) => encode(part, rules), longest: 2, isBpe: true }, chain, 1)).toBeUndefined();
+  });
+
+  it('encodes a long beginning of BPE once, and else only short parts of it', () => {
+    const rules: Merge[] = [
+      ['a', 'a'],
+      ['aa', 'aa'],
+      ['aaaa', 'aaaa'],
+    ];
+    const lengths: number[] = [];
+    const model = {
+      encode: (part: readonly string[]) => {
+        lengths.push(part.length);
+        return encode(part, rules);
+      },
+      longest: 8,
+      isBpe: true,
+    };
+    const tokens = settledTokens(model, Array<string>(4000).fill('a'), 75);
+    expect(tokens).toEqual(Array<string>(75).fill('aaaaaaaa'));
+    expect(lengths.filter((length) => length > 600)).toHaveLength(1);
+    expect(lengths.reduce((sum, length) => sum + length, 0)).toBeLessThan(2000);
   });
 
   it('answers nothing for a beginning that is too short to say', () => {
-    expect(settledTokens((part) => [...part], ['a', 'b'], 3, 4)).toBeUndefined();
+    expect(settledTokens({ encode: (part) => [...part], longest: 3, isBpe: true }, ['a', 'b'], 4)).toBeUndefined();
   });
 });
