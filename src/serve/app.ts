@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyHttpOptions } from 'fastify'
 import { VERSION } from '../version.js';
 import { answerClientError } from './client-error.js';
 import type { EmbedServerOptions } from './options.js';
-import { Refusal, refusalOf } from './refusal.js';
+import { refusalOf } from './refusal.js';
 
 /** The head of a request must be there after this time, in milliseconds. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -22,8 +22,10 @@ export async function createApp(options: EmbedServerOptions, hooks: AppHooks): P
   // Loaded here, so that the other commands do without.
   const { fastify } = await import('fastify');
   const refuse = (thrown: unknown, reply: FastifyReply): void => {
+    // The client has hung up: what it caused is no failure, and there is nobody to tell.
+    if (reply.raw.destroyed) return;
     const refusal = refusalOf(thrown, hooks.models);
-    if (refusal.status >= 500 && !(thrown instanceof Refusal)) hooks.onFailure(thrown);
+    if (refusal.status === 500) hooks.onFailure(thrown);
     void reply.code(refusal.status).headers(refusal.headers).send({ detail: refusal.message });
   };
   const app: FastifyInstance = fastify({

@@ -70,7 +70,7 @@ function ofValidation({ validation, validationContext }: FastifyError, models: s
     return new Refusal(400, place === 'text' ? 'text is required' : `text is required: ${place} is blank`);
   }
   const detail = `${validationContext ?? 'body'}${instancePath} ${message}`;
-  return new Refusal(keyword === 'maxItems' ? 413 : 422, detail);
+  return new Refusal(422, detail);
 }
 
 function isFrameworkError(thrown: unknown): thrown is FastifyError {
