@@ -1,5 +1,6 @@
 """The folder that is made: written beside its goal under another name, and renamed when all of it is there."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -54,9 +55,16 @@ def _put_in_place(folder: Path, goal: Path) -> None:
 def write_configs(source: "Source", folder: Path) -> None:
     """Writes `config.json`, `preprocessor_config.json`, `tokenizer.json` and `tokenizer_config.json`."""
     # With defaults: readers other than transformers don't know them.
-    source.model.config.to_json_file(folder / "config.json", use_diff=False)
+    config = json.loads(source.model.config.to_json_string(use_diff=False))
+    (folder / "config.json").write_text(json.dumps(_without_origin(config), indent=2) + "\n", encoding="utf-8")
     source.image_processor.save_pretrained(folder)
     source.tokenizer.save_pretrained(folder)
     for name in ("config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json"):
         if not (folder / name).is_file():
             raise ExportError(f"transformers wrote no {name}.")
+
+
+def _without_origin(config: dict) -> dict:
+    """A configuration without the folder that it was read from."""
+    kept = {key: value for key, value in config.items() if key != "_name_or_path"}
+    return {key: _without_origin(value) if isinstance(value, dict) else value for key, value in kept.items()}

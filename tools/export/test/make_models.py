@@ -66,22 +66,23 @@ def siglip():
     return SiglipModel(SiglipConfig(text_config=text, vision_config=VISION)), tokenizer, SiglipImageProcessorPil(size=SQUARE)
 
 
-# With the factor by which weights are enlarged: fresh ones give nearly the same vector for every input, and no mistake shows.
+# With the factors by which the weights of the towers are enlarged: fresh ones are so small that every input gives nearly the
+# same vector, and no mistake would show.
 MODELS = {
-    "clip": (clip, 4),
-    "clip-own-end": (lambda: clip(has_own_end=True), 4),
-    "chinese-clip": (chinese_clip, 12),
-    "siglip": (siglip, 2),
+    "clip": (clip, {"vision": 4, "text": 4}),
+    "clip-own-end": (lambda: clip(has_own_end=True), {"vision": 4, "text": 4}),
+    "chinese-clip": (chinese_clip, {"vision": 4, "text": 12}),
+    "siglip": (siglip, {"vision": 2, "text": 2}),
 }
 
 
-def save(folder: Path, make, factor: float) -> None:
+def save(folder: Path, make, factors: dict[str, float]) -> None:
     torch.manual_seed(20261122)
     model, tokenizer, processor = make()
     with torch.no_grad():
-        for weights in model.parameters():
+        for name, weights in model.named_parameters():
             if weights.dim() > 1:
-                weights.mul_(factor)
+                weights.mul_(factors["text" if name.startswith("text") else "vision"])
     for part in (model, tokenizer, processor):
         part.save_pretrained(folder)
 
@@ -106,8 +107,8 @@ def spoil(out: Path) -> None:
 
 
 def main(out: Path, wanted: dict[str, list[str]]) -> None:
-    for name, (make, factor) in MODELS.items():
-        save(out / name, make, factor)
+    for name, (make, factors) in MODELS.items():
+        save(out / name, make, factors)
     spoil(out)
     print(json.dumps({name: values_of(out / name, **wanted) for name in MODELS}))
 
