@@ -1,5 +1,6 @@
 """Reads a model with all that belongs to it from a folder or from the hub."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,6 +124,7 @@ def _read_image_processor(at: str, revision: str | None, model: PreTrainedModel)
 
 
 def first_line(error: Exception) -> str:
-    """The gist of an error of a library, which may go on for pages."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    """The gist of an error of a library, which may go on for pages, in colours."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
     return lines[0][:300] if lines else type(error).__name__
