@@ -14,9 +14,8 @@ export function readText(file: string): string {
 export function listDocuments(): readonly string[] {
   const below = (folder: string): string[] =>
     readdirSync(path.join(ROOT, folder)).map((name) => path.posix.join(folder, name));
-  return [...below('.'), ...below('docs'), 'examples/demo-gallery/README.md', 'test/fixtures/README.md'].filter(
-    (file) => file.endsWith('.md'),
-  );
+  const further = ['examples/demo-gallery', 'test/fixtures', 'tools/export'].map((folder) => `${folder}/README.md`);
+  return [...below('.'), ...below('docs'), ...further].filter((file) => file.endsWith('.md'));
 }
 
 const FENCE = /^```(\S*)[^\n]*\n(.*?)^```$/gms;

@@ -1,0 +1,201 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import PQueue from 'p-queue';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createRunner, type Runner } from '../../dist/index.js';
+import type { Dtype } from '../../src/model.js';
+import { ensureExportPython, EXPORTER } from '../support/export-python.js';
+import { cosine, IMAGES } from '../support/fixtures.js';
+import { type Ending, plainEnvironment, Program } from '../support/program.js';
+
+/** A tenth would do; other programs may want the processors, too. */
+const EXPORT_MS = 900_000;
+const PICTURES = ['astronaut.jpg', 'chelsea.jpg', 'rocket.jpg', 'small_150x100.png', 'brick.jpg'].map((name) =>
+  path.join(IMAGES, name),
+);
+const TEXTS = [
+  'a photo of a cat on the beach',
+  'two dogs in the snow <|mark|> at night',
+  '海边的猫',
+  'a lantern by the river, '.repeat(40),
+];
+/** How near to torch a dtype must be, through everything: decoder, resampler, tokenizer, graph. */
+const LEAST_COSINE = { fp32: 0.99999, fp16: 0.999, q8: 0.95 } as const satisfies Record<Dtype, number>;
+const FAMILIES = ['clip', 'chinese-clip', 'siglip'] as const;
+/** Models that must be refused, with the exit code and a part of the message. */
+const REFUSED = [
+  ['other', 1, 'is a "bert", not a model of two towers'],
+  ['no-projection', 1, 'no weights for 1 of its parts (visual_projection.weight)'],
+  ['no-tokenizer', 1, 'no fast tokenizer'],
+  ['no-preprocessor', 1, "doesn't say how pictures are prepared"],
+  ['too-large', 1, 'vision_model_fp16.onnx gives NaN or infinity'],
+  ['not-there', 2, 'There is no folder'],
+] as const;
+const CONFIGS = ['config.json', 'preprocessor_config.json', 'tokenizer.json', 'tokenizer_config.json'];
+
+interface TorchValues {
+  readonly pictures: readonly (readonly number[])[];
+  readonly texts: readonly (readonly number[])[];
+}
+
+let root: string;
+let python: string;
+let torch: Readonly<Record<string, TorchValues>>;
+let exports: Readonly<Record<string, Promise<Ending>>>;
+let runner: Runner | undefined;
+/** An export is one busy thread that imports torch for seconds: two at a time, all begun before the tests. */
+const queue = new PQueue({ concurrency: 2 });
+
+beforeAll(async () => {
+  python = await ensureExportPython();
+  root = await mkdtemp(path.join(tmpdir(), 'clip-runner-export-'));
+  torch = await makeModels();
+  const families = FAMILIES.map((model) => [model, exportModel(made(model), exported(model))] as const);
+  // Any folder with a model will do as the older one, which --force replaces.
+  await cp(made('clip'), exported('clip-own-end'), { recursive: true });
+  const options = ['--force', '--dtype', 'fp32', '--external-data'];
+  const ownEnd = exportModel(made('clip-own-end'), exported('clip-own-end'), ...options);
+  const refused = REFUSED.map(
+    ([model]) => [model, exportModel(made(model), path.join(root, 'refused', model, 'x'), '--dtype', 'fp16')] as const,
+  );
+  exports = Object.fromEntries([...families, ['clip-own-end', ownEnd], ...refused]);
+}, 2 * EXPORT_MS);
+afterEach(() => runner?.stop());
+afterAll(async () => {
+  queue.clear();
+  await queue.onIdle();
+  await rm(root, { recursive: true, force: true });
+});
+
+const made = (model: string): string => path.join(root, 'models', model);
+const exported = (model: string): string => path.join(root, 'exported', model);
+
+async function makeModels(): Promise<Record<string, TorchValues>> {
+  const request = JSON.stringify({ pictures: PICTURES, texts: TEXTS });
+  const script = path.join(EXPORTER, 'test', 'make_models.py');
+  const { ended, stdout, stderr } = await runPython([script, path.join(root, 'models'), request]);
+  if (ended !== 0) throw new Error(`${script} ended with ${ended}:\n${stderr}`);
+  return JSON.parse(stdout) as Record<string, TorchValues>;
+}
+
+function exportModel(model: string, goal: string, ...options: string[]): Promise<Ending> {
+  return queue.add(() => runPython([path.join(EXPORTER, 'export_clip.py'), model, goal, ...options]));
+}
+
+function runPython(args: readonly string[]): Promise<Ending> {
+  const env = plainEnvironment({ HF_HUB_OFFLINE: '1', PYTHONDONTWRITEBYTECODE: '1' });
+  return new Program(python, args, { env, withinMs: EXPORT_MS }).end();
+}
+
+/** Least cosine to torch over all pictures and texts, by the library as it is shipped. */
+async function leastCosine(model: string, dtype: Dtype): Promise<number> {
+  runner = createRunner({
+    models: [{ label: model, name: exported(model) }],
+    tasks: ['clip', 'text'],
+    roots: [IMAGES],
+    device: 'cpu',
+    resample: 'exact',
+    dtype,
+  });
+  await runner.start();
+  const given = [...(await runner.embedImages(PICTURES)), ...(await runner.embedTexts(TEXTS))];
+  const expected = [...torch[model]!.pictures, ...torch[model]!.texts];
+  expect(given).toHaveLength(expected.length);
+  return Math.min(...given.map((vector, index) => cosine(vector, expected[index]!)));
+}
+
+describe('the models of this test', () => {
+  it('tell inputs apart, so that a mistake would show', () => {
+    for (const { pictures, texts } of Object.values(torch)) {
+      for (const vectors of [pictures, texts]) {
+        const pairs = vectors.flatMap((one, index) => vectors.slice(index + 1).map((other) => cosine(one, other)));
+        expect(Math.max(...pairs)).toBeLessThan(0.99);
+      }
+    }
+  });
+});
+
+describe.each(FAMILIES)('a model of the family %s', (model) => {
+  let ending: Ending;
+  beforeAll(async () => {
+    ending = await exports[model]!;
+  }, EXPORT_MS);
+
+  it('is exported in three dtypes, each compared with torch', () => {
+    const graphs = ['vision_model', 'text_model'].flatMap((tower) =>
+      ['', '_fp16', '_quantized'].map((suffix) => `${tower}${suffix}.onnx`),
+    );
+    expect(ending.stderr).toBe('');
+    expect(ending.ended).toBe(0);
+    const report = ending.stdout.trimEnd().split('\n');
+    expect(report.map((line) => line.split(': ')[0])).toEqual([...graphs, `wrote ${exported(model)}`]);
+    for (const line of report.slice(0, -1)) expect(line).toMatch(/least cosine (1\.0|0\.9)\d+, largest difference/);
+    expect(readdirSync(exported(model)).sort()).toEqual([...CONFIGS, 'onnx'].sort());
+    expect(readdirSync(path.join(exported(model), 'onnx')).sort()).toEqual(graphs.sort());
+  });
+
+  it.each(['fp32', 'fp16', 'q8'] as const)('gives the embeddings of torch when it runs here: %s', async (dtype) => {
+    expect(await leastCosine(model, dtype)).toBeGreaterThanOrEqual(LEAST_COSINE[dtype]);
+  });
+
+  it('tells nothing of the machine that it was exported on', () => {
+    for (const file of ['onnx/text_model.onnx', 'onnx/vision_model_quantized.onnx', ...CONFIGS]) {
+      const content = readFileSync(path.join(exported(model), file), 'latin1');
+      expect(content).not.toContain('site-packages');
+      expect(content).not.toContain(root);
+    }
+  });
+});
+
+describe('a CLIP whose configuration names its own end token', () => {
+  it(
+    'pools there, also with its weights beside the graphs, and takes the place of an older folder',
+    async () => {
+      const { ended, stderr } = await exports['clip-own-end']!;
+      expect(stderr).toBe('');
+      expect(ended).toBe(0);
+      expect(readdirSync(exported('clip-own-end')).sort()).toEqual([...CONFIGS, 'onnx'].sort());
+      expect(readdirSync(path.join(exported('clip-own-end'), 'onnx')).sort()).toEqual([
+        'text_model.onnx',
+        'text_model.onnx_data',
+        'vision_model.onnx',
+        'vision_model.onnx_data',
+      ]);
+      expect(await leastCosine('clip-own-end', 'fp32')).toBeGreaterThanOrEqual(LEAST_COSINE.fp32);
+    },
+    EXPORT_MS,
+  );
+});
+
+describe('what can not be exported', () => {
+  it.each(REFUSED)(
+    'is refused, and leaves nothing behind: %s',
+    async (model, code, message) => {
+      const { ended, stderr } = await exports[model]!;
+      expect(stderr).toContain(message);
+      expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+      expect(ended).toBe(code);
+      expect(readdirSync(path.join(root, 'refused', model))).toEqual([]);
+    },
+    EXPORT_MS,
+  );
+
+  it('is a goal that exists, or one that is forced and no model', async () => {
+    const goal = made('other');
+    const { ended, stderr } = await exportModel(made('clip'), goal);
+    expect(stderr).toContain('exists already');
+    expect(ended).toBe(2);
+    const forced = await exportModel(made('clip'), path.join(root, 'models'), '--force');
+    expect(forced.stderr).toContain("is not a model's folder");
+    expect(forced.ended).toBe(2);
+    expect(readdirSync(goal)).toEqual(['config.json']);
+  });
+
+  it('is an unknown dtype', async () => {
+    const { ended, stderr } = await exportModel(made('clip'), path.join(root, 'x'), '--dtype', 'int4');
+    expect(stderr).toContain('int4');
+    expect(ended).toBe(2);
+  });
+});
