@@ -6,6 +6,7 @@ import { DTYPES, type Dtype } from '../model.js';
 interface Layout {
   /** Path of the vision graph without the dtype's suffix and `.onnx`. */
   readonly vision: string;
+  /** The same of the text graph; that of a joint graph is the vision graph's own. */
   readonly text: string;
   /** Files that say how pictures are prepared; the first that is there is taken. */
   readonly preprocess: readonly string[];
@@ -32,6 +33,8 @@ const LAYOUTS = {
     tokenizer: 'textual',
     extras: ['config.json'],
   },
+  joint: { vision: 'onnx/model', text: 'onnx/model', ...HUGGING_FACE },
+  flatJoint: { vision: 'model', text: 'model', ...HUGGING_FACE },
 } as const satisfies Record<string, Layout>;
 
 export type LayoutName = keyof typeof LAYOUTS;
@@ -52,6 +55,8 @@ const TOKENIZER_EXTRAS = ['tokenizer_config.json', 'special_tokens_map.json'] as
 export interface ModelFiles {
   readonly vision: string;
   readonly text?: string;
+  /** Whether the two are one graph that holds both towers. */
+  readonly isJoint: boolean;
   readonly preprocess: string;
   readonly tokenizerFolder?: string;
   /** Every file that is needed, the graphs included; their external data is known only once they are read. */
@@ -68,11 +73,10 @@ export interface FileChoice {
 
 /**
  * Chooses the files of a dtype from a listing.
- * @throws RunnerError `MODEL_NOT_FOUND` with the file that is missing and the dtypes that exist; `MODEL_INVALID` for
- * a graph that holds both towers.
+ * @throws RunnerError `MODEL_NOT_FOUND` with the file that is missing and the dtypes that exist.
  */
 export function selectFiles(listing: ReadonlySet<string>, choice: FileChoice): ModelFiles {
-  const layout = findLayout(listing, choice.title);
+  const layout = findLayout(listing, choice);
   const vision = findGraph(listing, layout.vision, choice);
   const preprocess = layout.preprocess.find((path) => listing.has(path));
   if (preprocess === undefined) {
@@ -82,11 +86,13 @@ export function selectFiles(listing: ReadonlySet<string>, choice: FileChoice): M
   }
   const text = choice.wantText === false ? undefined : findTextSide(listing, layout, choice);
   const extras = layout.extras.filter((path) => listing.has(path));
+  const graphs = new Set(text === undefined ? [vision] : [vision, text.graph]);
   return {
     vision,
+    isJoint: layout.vision === layout.text,
     preprocess,
     ...(text === undefined ? {} : { text: text.graph, tokenizerFolder: layout.tokenizer }),
-    all: [preprocess, ...extras, ...(text?.tokenizer ?? []), vision, ...(text === undefined ? [] : [text.graph])],
+    all: [preprocess, ...extras, ...(text?.tokenizer ?? []), ...graphs],
   };
 }
 
@@ -95,19 +101,14 @@ export function visionFileOf(layout: LayoutName, dtype: Dtype): string {
   return `${LAYOUTS[layout].vision}${SUFFIXES[dtype][0]}.onnx`;
 }
 
-function findLayout(listing: ReadonlySet<string>, title: string): Layout {
+/** Graphs apart are preferred to one with both towers, unless only that one has the dtype. */
+function findLayout(listing: ReadonlySet<string>, { dtype, title }: FileChoice): Layout {
   const layouts: readonly Layout[] = Object.values(LAYOUTS);
-  const layout = layouts.find(({ vision }) => dtypesOf(listing, vision).length > 0);
+  const layout =
+    layouts.find(({ vision }) => dtypesOf(listing, vision).includes(dtype)) ??
+    layouts.find(({ vision }) => dtypesOf(listing, vision).length > 0);
   if (layout !== undefined) return layout;
 
-  const joint = ['onnx/model', 'model'].find((stem) => dtypesOf(listing, stem).length > 0);
-  if (joint !== undefined) {
-    throw new RunnerError(
-      'MODEL_INVALID',
-      `${joint}.onnx in ${title} looks like one graph with both towers, which can't be used yet. Export the vision and ` +
-        'the text tower apart, as onnx/vision_model.onnx and onnx/text_model.onnx.',
-    );
-  }
   const expected = layouts.map(({ vision }) => `${vision}.onnx`).join(', ');
   throw notFound(
     `There is no vision graph in ${title}: expected one of ${expected} (or with a dtype's ending, such as _fp16).`,

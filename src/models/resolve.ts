@@ -11,6 +11,7 @@ import { selectFiles, visionFileOf, type ModelFiles } from './layouts.js';
 import { parsePreprocess } from './preprocess-config.js';
 import { looksLikeFolder, parseRepository, type Repository } from './repository.js';
 import { openCached, openFolder, openHub, type ModelSource } from './source.js';
+import { cutTowers } from './tower-cache.js';
 import { createTransport } from './transport.js';
 
 export interface ResolveOptions extends HubOptions {
@@ -33,11 +34,11 @@ export async function resolveClipModel(model: ModelName, options: ResolveOptions
   const { dtype, wantText, onProgress, onFallback, signal, ...hubOptions } = options;
   const hub = resolveHubOptions(hubOptions);
   if (looksLikeFolder(model.name) || (await isFolder(model.name))) {
-    return buildModel(await openFolder(model.name), { model, dtype, wantText });
+    return buildModel(await openFolder(model.name), { model, dtype, wantText, cacheDir: hub.cacheDir, signal });
   }
   const { repository: id, layout, licence } = lookUpModel(model.name);
   const repository = parseRepository(id);
-  const request: ModelRequest = { model, dtype, wantText, licence };
+  const request: ModelRequest = { model, dtype, wantText, licence, cacheDir: hub.cacheDir, signal };
   const missingFile = visionFileOf(layout, dtype);
   if (hub.offline) return buildFromCache(repository, request, hub, missingFile);
 
@@ -58,6 +59,8 @@ interface ModelRequest {
   readonly dtype: Dtype;
   readonly wantText?: boolean | undefined;
   readonly licence?: string | undefined;
+  readonly cacheDir: string;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Builds the model from the newest cached commit that holds all of it. */
@@ -87,30 +90,45 @@ async function buildFromCache(
   );
 }
 
-async function buildModel(source: ModelSource, { model, dtype, wantText, licence }: ModelRequest): Promise<ClipModel> {
+async function buildModel(source: ModelSource, request: ModelRequest): Promise<ClipModel> {
+  const { model, dtype, wantText, licence } = request;
   const files = selectFiles(source.files, { dtype, wantText, title: source.title });
   await source.ensure(files.all);
   await ensureExternalData(source, files);
   const preprocess = await readPreprocess(source, files);
   await source.seal();
 
-  const path = (file: string): string => join(source.folder, file);
+  const graphs = await prepareGraphs(source, files, request);
   return {
     label: model.label,
     name: model.name,
     folder: source.folder,
     dtype,
-    visionFile: path(files.vision),
-    ...(files.text === undefined ? {} : { textFile: path(files.text) }),
-    ...(files.tokenizerFolder === undefined ? {} : { tokenizerFolder: path(files.tokenizerFolder) }),
+    visionFile: graphs.vision,
+    ...(graphs.text === undefined ? {} : { textFile: graphs.text }),
+    ...(graphs.text === undefined || files.tokenizerFolder === undefined
+      ? {}
+      : { tokenizerFolder: join(source.folder, files.tokenizerFolder) }),
     preprocess,
     ...(licence === undefined ? {} : { licence }),
   };
 }
 
+/** Absolute paths of a graph per side. */
+async function prepareGraphs(
+  { folder }: ModelSource,
+  { vision, text, isJoint }: ModelFiles,
+  { wantText, cacheDir, signal }: ModelRequest,
+): Promise<{ readonly vision: string; readonly text?: string }> {
+  const file = join(folder, vision);
+  // Without its tokenizer a text side that nobody asked for is of no use.
+  if (isJoint) return cutTowers({ file, cacheDir, wantText: text === undefined ? false : wantText, signal });
+  return { vision: file, ...(text === undefined ? {} : { text: join(folder, text) }) };
+}
+
 /** Has the files with weights that the graphs name, and checks that each is in the model's folder. */
 async function ensureExternalData(source: ModelSource, files: ModelFiles): Promise<void> {
-  const graphs = [files.vision, files.text].filter((graph) => graph !== undefined);
+  const graphs = new Set([files.vision, files.text].filter((graph) => graph !== undefined));
   for (const graph of graphs) {
     const external = readExternalLocations(join(source.folder, graph)).map((name) => posix.join(dirname(graph), name));
     const missing = external.find((file) => !source.files.has(file));
