@@ -77,7 +77,7 @@ const MODEL: MessageShape = { 7: () => GRAPH };
 /** `training_info` of a `ModelProto`: it names weights, and nobody trains here. */
 const TRAINING_FIELD = 20;
 
-const LIMITS = { maxTextBytes: 4096, maxDepth: 100 };
+const LIMITS = { maxTextBytes: 65_536, maxDepth: 100 };
 
 /**
  * Reads the structure of an ONNX file; weights are skipped, so it takes a moment whatever the file's size.

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
 import { RunnerError } from '../errors.js';
 import type { ClipModel, Dtype, ImagePreprocess, ModelName } from '../model.js';
+import { checkBelonging } from './belonging.js';
 import { cachedCommits, repositoryFolder } from './cache.js';
 import { lookUpModel } from './catalog.js';
 import type { DownloadProgress } from './download.js';
@@ -99,6 +100,13 @@ async function buildModel(source: ModelSource, request: ModelRequest): Promise<C
   await source.seal();
 
   const graphs = await prepareGraphs(source, files, request);
+  const config = await readModelConfig(source);
+  const vocabularySize = checkBelonging({
+    title: source.title,
+    visionFile: graphs.vision,
+    textFile: graphs.text,
+    config,
+  });
   return {
     label: model.label,
     name: model.name,
@@ -109,6 +117,7 @@ async function buildModel(source: ModelSource, request: ModelRequest): Promise<C
     ...(graphs.text === undefined || files.tokenizerFolder === undefined
       ? {}
       : { tokenizerFolder: join(source.folder, files.tokenizerFolder) }),
+    ...(vocabularySize === undefined ? {} : { vocabularySize }),
     preprocess,
     ...(licence === undefined ? {} : { licence }),
   };
@@ -145,6 +154,16 @@ async function ensureExternalData(source: ModelSource, files: ModelFiles): Promi
 async function readPreprocess(source: ModelSource, files: ModelFiles): Promise<ImagePreprocess> {
   const path = join(source.folder, files.preprocess);
   return parsePreprocess(path, await readFile(path, 'utf8'));
+}
+
+/** What can't be read says nothing here; where it is needed it is read again, and then said. */
+async function readModelConfig({ folder }: ModelSource): Promise<unknown> {
+  const text = await readFile(join(folder, 'config.json'), 'utf8').catch(() => '{}');
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 async function isFolder(path: string): Promise<boolean> {

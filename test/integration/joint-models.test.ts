@@ -269,7 +269,7 @@ describe('the cut graphs', () => {
       await createRunner(${JSON.stringify(options)}).start();`;
     const child = spawn(process.execPath, ['--input-type=module', '--eval', code], { stdio: 'inherit' });
     const exit = once(child, 'exit');
-    await until('a graph is being cut', async () => (await filesOf(at('clip-runner'))).length > 0);
+    await until('a graph is being cut', async () => (await filesOf(at('clip-runner'))).length > 0, 60_000);
     child.kill('SIGKILL');
     await exit;
     const [half] = await filesOf(at('clip-runner'));
