@@ -52,6 +52,8 @@ export interface ClipModel {
   readonly textFile?: string;
   /** Absolute path of the folder with `tokenizer.json`, where the model has one. */
   readonly tokenizerFolder?: string;
+  /** Rows of the text graph's table of ids, where the graph shows it. */
+  readonly vocabularySize?: number;
   /** How its pictures are prepared; there wherever `visionFile` is. */
   readonly preprocess?: ImagePreprocess;
   /** SPDX-like licence as far as it is known. */

@@ -79,6 +79,29 @@ def train_bert():
     return tokenizer, config
 
 
+def train_gemma():
+    """BPE over whole texts with bytes for what it doesn't know, built as SigLIP 2's file is: it does not lower-case."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.normalizer = normalizers.Replace(" ", "\u2581")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("\u2581", "merged_with_next")
+    special = ["<pad>", "<eos>", "<bos>", "<unk>"]
+    trainer = trainers.BpeTrainer(vocab_size=700, special_tokens=special, show_progress=False)
+    tokenizer.train_from_iterator(ENGLISH + CHINESE + OTHER * 8, trainer)
+    model = json.loads(tokenizer.to_str())["model"]
+    vocab = dict(model["vocab"])
+    for byte in range(256):
+        vocab.setdefault(f"<0x{byte:02X}>", len(vocab))
+    merges = [tuple(pair) for pair in model["merges"]]
+    tokenizer.model = models.BPE(vocab, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A <eos>", pair="$A <eos> $B <eos>", special_tokens=[("<eos>", tokenizer.token_to_id("<eos>"))]
+    )
+    config = {"tokenizer_class": "GemmaTokenizer", "model_max_length": 64, "pad_token": "<pad>", "eos_token": "<eos>"}
+    return tokenizer, config
+
+
 # Texts that a careful reader of INPUTS would try: kinds first, then noise.
 KINDS = {
     "plain": ["a photo of a cat", "two dogs in the snow at night", "a", "I"],
@@ -94,6 +117,7 @@ KINDS = {
     "special tokens": [
         "<|endoftext|>", "a <|endoftext|> b", "<|ENDOFTEXT|>", "<|startoftext|>a", "<|STARTOFTEXT|> a", "<|endof", "<|startoftext|><|ENDOFTEXT|>",
         "[CLS] a [SEP]", "[cls]", "[UNK][PAD]", "a[MASK]b", "</s>", "a </s> b", " </s>", "</S>", "<unk>x",
+        "a <eos> b", "<EOS>", "<pad>", "<0x41>",
     ],
     "html": ["&amp; <b>bold</b>", "http://example.org/a?b=c&d=%20"],
 }
@@ -136,13 +160,24 @@ def write(name, tokenizer, config):
     (folder / "tokenizer_config.json").write_text(json.dumps(config, **compact), encoding="utf-8")
 
 
+def load(folder):
+    config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    return Tokenizer.from_file(str(folder / "tokenizer.json")), config
+
+
 def main():
-    tokenizers = {"clip-bpe": train_clip(), "bert-wordpiece": train_bert()}
-    for name, (tokenizer, config) in tokenizers.items():
-        write(name, tokenizer, config)
+    tokenizers = {}
+    for name, train in {"clip-bpe": train_clip, "bert-wordpiece": train_bert, "gemma-bpe": train_gemma}.items():
+        # Training breaks ties anew each time, and other fixtures depend on the ids: what is there stays.
+        if not (OUT / name).exists():
+            write(name, *train())
+        tokenizers[name] = load(OUT / name)
     siglip = FIXTURES / "models" / "siglip-tiny"
-    config = json.loads((siglip / "tokenizer_config.json").read_text())
-    tokenizers["siglip-tiny"] = (Tokenizer.from_file(str(siglip / "tokenizer.json")), config)
+    tokenizers["siglip-tiny"] = load(siglip)
+    # The same file as SigLIP 2 uses it: lower-cased, as Siglip2Tokenizer of transformers does.
+    gemma, config = load(OUT / "gemma-bpe")
+    gemma.normalizer = normalizers.Sequence([normalizers.Lowercase(), gemma.normalizer])
+    tokenizers["siglip2"] = (gemma, config)
 
     kinds = [{"kind": kind, "text": text} for kind, texts in KINDS.items() for text in texts]
     texts = [entry["text"] for entry in kinds] + noise(150)

@@ -22,7 +22,7 @@ const CATALOG = [
   {
     asked: /^(?:OFA-Sys|Xenova)\/(chinese-clip-vit-[\w-]+)$/,
     repository: 'Xenova/$1',
-    layout: 'split',
+    layout: 'joint',
   },
   {
     asked: /^(?:google|onnx-community)\/(siglip2-[\w-]+?)(?:-ONNX)?$/,

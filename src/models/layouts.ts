@@ -6,6 +6,7 @@ import { DTYPES, type Dtype } from '../model.js';
 interface Layout {
   /** Path of the vision graph without the dtype's suffix and `.onnx`. */
   readonly vision: string;
+  /** The same of the text graph; that of a joint graph is the vision graph's own. */
   readonly text: string;
   /** Files that say how pictures are prepared; the first that is there is taken. */
   readonly preprocess: readonly string[];
@@ -32,6 +33,8 @@ const LAYOUTS = {
     tokenizer: 'textual',
     extras: ['config.json'],
   },
+  joint: { vision: 'onnx/model', text: 'onnx/model', ...HUGGING_FACE },
+  flatJoint: { vision: 'model', text: 'model', ...HUGGING_FACE },
 } as const satisfies Record<string, Layout>;
 
 export type LayoutName = keyof typeof LAYOUTS;
@@ -52,6 +55,8 @@ const TOKENIZER_EXTRAS = ['tokenizer_config.json', 'special_tokens_map.json'] as
 export interface ModelFiles {
   readonly vision?: string;
   readonly text?: string;
+  /** Whether the two are one graph that holds both towers. */
+  readonly isJoint: boolean;
   readonly preprocess?: string;
   readonly tokenizerFolder?: string;
   /** Every file that is needed, the graphs included; their external data is known only once they are read. */
@@ -70,23 +75,19 @@ export interface FileChoice {
 
 /**
  * Chooses the files of a dtype from a listing.
- * @throws RunnerError `MODEL_NOT_FOUND` with the file that is missing and the dtypes that exist; `MODEL_INVALID` for
- * a graph that holds both towers.
+ * @throws RunnerError `MODEL_NOT_FOUND` with the file that is missing and the dtypes that exist.
  */
 export function selectFiles(listing: ReadonlySet<string>, choice: FileChoice): ModelFiles {
   const layout = findLayout(listing, choice);
   const vision = choice.wantVision === false ? undefined : findVisionSide(listing, layout, choice);
   const text = choice.wantText === false ? undefined : findTextSide(listing, layout, choice);
   const extras = layout.extras.filter((path) => listing.has(path));
+  const graphs = new Set([vision?.graph, text?.graph].filter((graph) => graph !== undefined));
   return {
     ...(vision === undefined ? {} : { vision: vision.graph, preprocess: vision.preprocess }),
     ...(text === undefined ? {} : { text: text.graph, tokenizerFolder: layout.tokenizer }),
-    all: [
-      ...(vision === undefined ? [] : [vision.preprocess]),
-      ...extras,
-      ...(text?.tokenizer ?? []),
-      ...[vision?.graph, text?.graph].filter((graph) => graph !== undefined),
-    ],
+    isJoint: layout.vision === layout.text,
+    all: [...(vision === undefined ? [] : [vision.preprocess]), ...extras, ...(text?.tokenizer ?? []), ...graphs],
   };
 }
 
@@ -95,20 +96,15 @@ export function graphFileOf(layout: LayoutName, dtype: Dtype, side: 'vision' | '
   return `${LAYOUTS[layout][side]}${SUFFIXES[dtype][0]}.onnx`;
 }
 
-function findLayout(listing: ReadonlySet<string>, { title, wantVision }: FileChoice): Layout {
+/** Graphs apart are preferred to one with both towers, unless only that one has the dtype. */
+function findLayout(listing: ReadonlySet<string>, { dtype, title, wantVision }: FileChoice): Layout {
   const layouts: readonly Layout[] = Object.values(LAYOUTS);
   const side = wantVision === false ? 'text' : 'vision';
-  const layout = layouts.find((candidate) => dtypesOf(listing, candidate[side]).length > 0);
+  const layout =
+    layouts.find((candidate) => dtypesOf(listing, candidate[side]).includes(dtype)) ??
+    layouts.find((candidate) => dtypesOf(listing, candidate[side]).length > 0);
   if (layout !== undefined) return layout;
 
-  const joint = ['onnx/model', 'model'].find((stem) => dtypesOf(listing, stem).length > 0);
-  if (joint !== undefined) {
-    throw new RunnerError(
-      'MODEL_INVALID',
-      `${joint}.onnx in ${title} looks like one graph with both towers, which can't be used yet. Export the vision and ` +
-        'the text tower apart, as onnx/vision_model.onnx and onnx/text_model.onnx.',
-    );
-  }
   const expected = layouts.map((candidate) => `${candidate[side]}.onnx`).join(', ');
   throw notFound(
     `There is no ${side} graph in ${title}: expected one of ${expected} (or with a dtype's ending, such as _fp16).`,

@@ -1,8 +1,10 @@
 import { dirname, join, posix } from 'node:path';
 import { RunnerError } from '../errors.js';
 import { DTYPES, type Dtype } from '../model.js';
+import { hasSide } from './cut-graph.js';
 import { readExternalLocations } from './external-data.js';
 import { graphFileOf, selectFiles } from './layouts.js';
+import { readOnnxGraph } from './onnx-graph.js';
 
 /** A set of files in a folder that makes a model which can be loaded. */
 export interface ModelVariant {
@@ -31,6 +33,7 @@ export type ModelKindName = keyof typeof MODEL_KINDS;
 const SIDES = ['vision', 'text'] as const satisfies readonly ModelSide[];
 
 function hasGraph(files: ReadonlySet<string>): boolean {
+  // The name of a joint graph is that of many other models, so those count once they are read.
   const layouts = ['split', 'flat', 'immich'] as const;
   return layouts.some((layout) =>
     DTYPES.some((dtype) => SIDES.some((side) => files.has(graphFileOf(layout, dtype, side)))),
@@ -46,13 +49,14 @@ function findClipVariants(folder: string, files: ReadonlySet<string>): readonly 
 
 function isWhole(folder: string, files: ReadonlySet<string>, dtype: Dtype, side: ModelSide): boolean {
   try {
-    const { vision, text } = selectFiles(files, {
+    const { vision, text, isJoint } = selectFiles(files, {
       dtype,
       wantVision: side === 'vision',
       wantText: side === 'text',
       title: folder,
     });
     const graphs = [vision, text].filter((graph) => graph !== undefined);
+    if (isJoint && !graphs.every((graph) => hasBothTowers(join(folder, graph)))) return false;
     return graphs.every((graph) =>
       readExternalLocations(join(folder, graph)).every((name) => files.has(posix.join(dirname(graph), name))),
     );
@@ -60,4 +64,9 @@ function isWhole(folder: string, files: ReadonlySet<string>, dtype: Dtype, side:
     if (error instanceof RunnerError) return false;
     throw error;
   }
+}
+
+function hasBothTowers(file: string): boolean {
+  const graph = readOnnxGraph(file);
+  return SIDES.every((side) => hasSide(graph, side));
 }

@@ -1,16 +1,28 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { RunnerError } from '../errors.js';
 
-/** The field numbers of a message that are descended into, or `text` where a field's text is wanted. */
+/** The field numbers of a message that are descended into, or `text` or `number` where a field's value is wanted. */
 export interface MessageShape {
-  readonly [field: number]: (() => MessageShape) | 'text';
+  readonly [field: number]: (() => MessageShape) | 'text' | 'number';
+}
+
+/** Where a field lies in its file: from its tag's first byte up to, and without, `end`. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
 }
 
 export interface MessageVisitor {
+  /** Is told the beginning of each message that is descended into. */
+  begin?(shape: MessageShape): void;
   /** Is told each field that is marked `text`. */
-  text(text: string, field: number): void;
+  text(text: string, field: number, shape: MessageShape): void;
+  /** Is told each number of the fields that are marked `number`, packed or not. */
+  number?(value: number, field: number, shape: MessageShape): void;
+  /** Is told each field that is not descended into and not marked. */
+  other?(span: Span, field: number, shape: MessageShape): void;
   /** Is told the end of each message that was descended into. Fields of a message may come in any order before it. */
-  end(shape: MessageShape): void;
+  end(shape: MessageShape, span: Span): void;
 }
 
 export interface WalkLimits {
@@ -23,16 +35,16 @@ export interface WalkLimits {
 const WINDOW_BYTES = 64 * 1024;
 
 /**
- * Walks a protobuf file and visits the texts that a shape marks. Everything else is skipped without being read, so a
- * file of gigabytes costs a few reads and one small buffer. Reading is synchronous: it happens before any work starts,
- * and a graph without its weights is some hundred kilobytes.
+ * Walks a protobuf file and visits what a shape marks. Everything else is skipped without being read, so a file of
+ * gigabytes costs a few reads and one small buffer. Reading is synchronous: it happens before any work starts, and a
+ * graph without its weights is some hundred kilobytes.
  * @throws RunnerError `MODEL_INVALID` when the file isn't well-formed
  */
 export function walkProtobuf(file: string, shape: MessageShape, visitor: MessageVisitor, limits: WalkLimits): void {
   const descriptor = openSync(file, 'r');
   try {
     const cursor = new Cursor(descriptor, fstatSync(descriptor).size);
-    walkMessage(cursor, cursor.sizeBytes, shape, visitor, limits, 0);
+    walkMessage({ cursor, visitor, limits }, { start: 0, end: cursor.sizeBytes }, shape, 0);
   } catch (error) {
     if (!(error instanceof MalformedError)) throw error;
     throw new RunnerError('MODEL_INVALID', `${file} is not a whole ONNX file: ${error.message}.`, { cause: error });
@@ -43,35 +55,51 @@ export function walkProtobuf(file: string, shape: MessageShape, visitor: Message
 
 class MalformedError extends Error {}
 
-function walkMessage(
-  cursor: Cursor,
-  end: number,
-  shape: MessageShape,
-  visitor: MessageVisitor,
-  limits: WalkLimits,
-  depth: number,
-): void {
+interface Walk {
+  readonly cursor: Cursor;
+  readonly visitor: MessageVisitor;
+  readonly limits: WalkLimits;
+}
+
+/** Walks the message whose content is from the cursor to the end of its span. */
+function walkMessage(walk: Walk, span: Span, shape: MessageShape, depth: number): void {
+  const { cursor, visitor, limits } = walk;
   if (depth > limits.maxDepth) throw new MalformedError(`messages lie more than ${limits.maxDepth} deep`);
-  while (cursor.offset < end) {
-    const tag = cursor.varint(end);
+  visitor.begin?.(shape);
+  while (cursor.offset < span.end) {
+    const start = cursor.offset;
+    const tag = cursor.varint(span.end);
     const field = Math.floor(tag / 8);
-    const length = fieldLength(cursor, tag % 8, end);
-    const fieldEnd = cursor.offset + length;
+    const content = cursor.offset;
+    const length = fieldLength(cursor, tag % 8, span.end);
+    const inner = { start, end: cursor.offset + length };
     // Written so that a length beyond 2^53 or NaN fails as well.
-    if (!(field >= 1 && fieldEnd <= end))
+    if (!(field >= 1 && inner.end <= span.end))
       throw new MalformedError(`the field at byte ${cursor.offset} runs over its end`);
-    const inner = tag % 8 === 2 ? shape[field] : undefined;
-    if (inner === 'text') {
+    const kind = shape[field];
+    if (kind === 'number') {
+      visitNumbers(walk, { start: content, end: inner.end }, tag, shape);
+    } else if (kind === undefined || tag % 8 !== 2) {
+      cursor.offset = inner.end;
+      visitor.other?.(inner, field, shape);
+    } else if (kind === 'text') {
       if (length > limits.maxTextBytes)
         throw new MalformedError(`a text of ${length} bytes is longer than ${limits.maxTextBytes}`);
-      visitor.text(cursor.text(length), field);
-    } else if (inner !== undefined) {
-      walkMessage(cursor, fieldEnd, inner(), visitor, limits, depth + 1);
+      visitor.text(cursor.text(length), field, shape);
     } else {
-      cursor.offset = fieldEnd;
+      walkMessage(walk, inner, kind(), depth + 1);
     }
   }
-  visitor.end(shape);
+  visitor.end(shape, span);
+}
+
+/** One number, or as many as a packed field holds. */
+function visitNumbers({ cursor, visitor }: Walk, content: Span, tag: number, shape: MessageShape): void {
+  const field = Math.floor(tag / 8);
+  if (tag % 8 === 0) cursor.offset = content.start;
+  if (tag % 8 === 0 || tag % 8 === 2)
+    while (cursor.offset < content.end) visitor.number?.(cursor.varint(content.end), field, shape);
+  cursor.offset = content.end;
 }
 
 /** Bytes of a field's content after its tag (and length); a varint is read on the way and has none left. */
@@ -119,6 +147,11 @@ class Cursor {
   }
 
   text(length: number): string {
+    const index = this.offset - this.#windowStart;
+    if (index >= 0 && index + length <= this.#windowLength) {
+      this.offset += length;
+      return this.#window.toString('utf8', index, index + length);
+    }
     const bytes = Buffer.alloc(length);
     for (let done = 0; done < length;) {
       const read = readSync(this.#descriptor, bytes, done, length - done, this.offset + done);

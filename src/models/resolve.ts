@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
 import { RunnerError } from '../errors.js';
 import type { ClipModel, Dtype, ImagePreprocess, ModelName } from '../model.js';
+import { checkBelonging } from './belonging.js';
 import { cachedCommits, repositoryFolder } from './cache.js';
 import { lookUpModel } from './catalog.js';
 import type { DownloadProgress } from './download.js';
@@ -11,6 +12,7 @@ import { graphFileOf, selectFiles, type ModelFiles } from './layouts.js';
 import { parsePreprocess } from './preprocess-config.js';
 import { isLocalFolder, parseRepository, type Repository } from './repository.js';
 import { openCached, openFolder, openHub, type ModelSource } from './source.js';
+import { cutTowers, type TowerFiles } from './tower-cache.js';
 import { createTransport } from './transport.js';
 
 export interface ResolveOptions extends HubOptions {
@@ -34,12 +36,13 @@ export interface ResolveOptions extends HubOptions {
 export async function resolveClipModel(model: ModelName, options: ResolveOptions): Promise<ClipModel> {
   const { dtype, wantVision = true, wantText, onProgress, onFallback, signal, ...hubOptions } = options;
   const hub = resolveHubOptions(hubOptions);
+  const { cacheDir } = hub;
   if (await isLocalFolder(model.name)) {
-    return buildModel(await openFolder(model.name), { model, dtype, wantVision, wantText });
+    return buildModel(await openFolder(model.name), { model, dtype, wantVision, wantText, cacheDir, signal });
   }
   const { repository: id, layout, licence } = lookUpModel(model.name);
   const repository = parseRepository(id);
-  const request: ModelRequest = { model, dtype, wantVision, wantText, licence };
+  const request: ModelRequest = { model, dtype, wantVision, wantText, licence, cacheDir, signal };
   const missingFile = graphFileOf(layout, dtype, wantVision ? 'vision' : 'text');
   if (hub.offline) return buildFromCache(repository, request, hub, missingFile);
 
@@ -61,6 +64,8 @@ interface ModelRequest {
   readonly wantVision: boolean;
   readonly wantText?: boolean | undefined;
   readonly licence?: string | undefined;
+  readonly cacheDir: string;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Builds the model from the newest cached commit that holds all of it. */
@@ -91,30 +96,54 @@ async function buildFromCache(
 }
 
 async function buildModel(source: ModelSource, request: ModelRequest): Promise<ClipModel> {
-  const { model, dtype, licence, ...sides } = request;
-  const files = selectFiles(source.files, { dtype, ...sides, title: source.title });
+  const { model, dtype, wantVision, wantText, licence } = request;
+  const files = selectFiles(source.files, { dtype, wantVision, wantText, title: source.title });
   await source.ensure(files.all);
   await ensureExternalData(source, files);
   const preprocess = await readPreprocess(source, files);
   await source.seal();
 
-  const path = (file: string): string => join(source.folder, file);
+  const graphs = await prepareGraphs(source, files, request);
+  const config = await readModelConfig(source);
+  const vocabularySize = checkBelonging({
+    title: source.title,
+    visionFile: graphs.vision,
+    textFile: graphs.text,
+    config,
+  });
   return {
     label: model.label,
     name: model.name,
     folder: source.folder,
     dtype,
-    ...(files.vision === undefined ? {} : { visionFile: path(files.vision) }),
-    ...(files.text === undefined ? {} : { textFile: path(files.text) }),
-    ...(files.tokenizerFolder === undefined ? {} : { tokenizerFolder: path(files.tokenizerFolder) }),
+    ...(graphs.vision === undefined ? {} : { visionFile: graphs.vision }),
+    ...(graphs.text === undefined ? {} : { textFile: graphs.text }),
+    ...(graphs.text === undefined || files.tokenizerFolder === undefined
+      ? {}
+      : { tokenizerFolder: join(source.folder, files.tokenizerFolder) }),
+    ...(vocabularySize === undefined ? {} : { vocabularySize }),
     ...(preprocess === undefined ? {} : { preprocess }),
     ...(licence === undefined ? {} : { licence }),
   };
 }
 
+/** Absolute paths of a graph per wanted side. */
+async function prepareGraphs(
+  { folder }: ModelSource,
+  { vision, text, isJoint }: ModelFiles,
+  { wantVision, wantText, cacheDir, signal }: ModelRequest,
+): Promise<TowerFiles> {
+  const path = (file: string | undefined): string | undefined => (file === undefined ? undefined : join(folder, file));
+  const file = path(vision ?? text);
+  // Without its tokenizer a text side that nobody asked for is of no use.
+  if (isJoint && file !== undefined)
+    return cutTowers({ file, cacheDir, wantVision, wantText: text === undefined ? false : wantText, signal });
+  return { vision: path(vision), text: path(text) };
+}
+
 /** Has the files with weights that the graphs name, and checks that each is in the model's folder. */
 async function ensureExternalData(source: ModelSource, files: ModelFiles): Promise<void> {
-  const graphs = [files.vision, files.text].filter((graph) => graph !== undefined);
+  const graphs = new Set([files.vision, files.text].filter((graph) => graph !== undefined));
   for (const graph of graphs) {
     const external = readExternalLocations(join(source.folder, graph)).map((name) => posix.join(dirname(graph), name));
     const missing = external.find((file) => !source.files.has(file));
@@ -132,4 +161,14 @@ async function readPreprocess(source: ModelSource, files: ModelFiles): Promise<I
   if (files.preprocess === undefined) return undefined;
   const path = join(source.folder, files.preprocess);
   return parsePreprocess(path, await readFile(path, 'utf8'));
+}
+
+/** What can't be read says nothing here; where it is needed it is read again, and then said. */
+async function readModelConfig({ folder }: ModelSource): Promise<unknown> {
+  const text = await readFile(join(folder, 'config.json'), 'utf8').catch(() => '{}');
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

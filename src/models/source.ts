@@ -44,8 +44,8 @@ export async function openFolder(name: string): Promise<ModelSource> {
     throw new RunnerError(
       'MODEL_NOT_FOUND',
       `There is no model in ${folder} (asked for as ${name}). A model's folder must contain onnx/vision_model.onnx and ` +
-        'preprocessor_config.json (with onnx/text_model.onnx and tokenizer.json for texts), or visual/model.onnx and ' +
-        'visual/preprocess_cfg.json.',
+        'preprocessor_config.json (with onnx/text_model.onnx and tokenizer.json for texts), or onnx/model.onnx with both ' +
+        'towers in it, or visual/model.onnx and visual/preprocess_cfg.json.',
     );
   }
   return { kind: 'folder', title: `the folder ${name}`, folder, files, ensure: doNothing, seal: doNothing };

@@ -6,7 +6,9 @@ import { normalise } from './normalise.js';
 import { cosineDistance, selfTest } from './self-test.js';
 import { groupByLength } from './text-groups.js';
 import { readTextGraph, type TextGraph } from './text-graph.js';
-import { leastLimit, readJson, valueAt, type Tokenizer } from './tokenizer/tokenizer.js';
+import { isSiglip } from './tokenizer/cleaning.js';
+import { readJson, valueAt } from './tokenizer/json.js';
+import { leastLimit, type Tokenizer } from './tokenizer/tokenizer.js';
 
 /** The ids of one text, special tokens included. */
 type TokenIds = readonly number[];
@@ -28,6 +30,8 @@ export interface TextTower {
 
 /** Taken where neither the graph nor any configuration says how much a model reads. */
 const USUAL_TOKENS = 77;
+/** transformers leaves this default out of the `config.json` that it writes; SigLIP 2's tokenizer gives no length. */
+const SIGLIP_TOKENS = 64;
 
 /** How little padding may change a vector (1 - cosine) to count as no change; a quantised graph scales by its content. */
 const INERT = { fp32: 1e-5, fp16: 1e-3, q8: 1e-2 } as const;
@@ -63,7 +67,7 @@ async function readMaxTokens(graph: TextGraph, tokenizer: Tokenizer, model: Clip
   const limit = leastLimit([
     graph.fixedLength,
     tokenizer.maxTokens,
-    valueAt(config, 'text_config', 'max_position_embeddings'),
+    valueAt(config, 'text_config', 'max_position_embeddings') ?? (isSiglip(config) ? SIGLIP_TOKENS : undefined),
     valueAt(config, 'text_cfg', 'context_length'),
   ]);
   return limit ?? USUAL_TOKENS;

@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import { RunnerError } from '../errors.js';
 import type { ClipModel } from '../model.js';
 import { openTextTower } from './text-tower.js';
+import { readJson } from './tokenizer/json.js';
 import { openTokenizer } from './tokenizer/tokenizer.js';
 import type { Task, TaskContext, TaskUnit } from './task.js';
 
@@ -39,7 +41,8 @@ async function openUnit(model: ClipModel, context: TaskContext): Promise<TaskUni
       `The model "${model.label}" has no text side in ${model.folder}: the task "text" needs a text graph and tokenizer.json.`,
     );
   }
-  const tokenizer = await openTokenizer(tokenizerFolder);
+  const tokenizer = await openTokenizer(tokenizerFolder, await readJson(join(model.folder, 'config.json')));
+  checkVocabulary(tokenizer.largestId, model);
   const session = await context.openSession(textFile);
   const tower = await openTextTower(session, tokenizer, { ...model, textFile }, context.maxBatch);
   return {
@@ -52,6 +55,16 @@ async function openUnit(model: ClipModel, context: TaskContext): Promise<TaskUni
     run: (texts) => tower.embed(texts),
     close: () => session.close(),
   };
+}
+
+/** An id beyond the graph's table would make every run with it fail. A smaller tokenizer may be right: tables are padded. */
+function checkVocabulary(largestId: number, { label, tokenizerFolder, vocabularySize }: ClipModel): void {
+  if (vocabularySize === undefined || largestId < vocabularySize) return;
+  throw new RunnerError(
+    'MODEL_INVALID',
+    `The tokenizer of the model "${label}" in ${String(tokenizerFolder)} doesn't belong to its text graph: it has ids up to ` +
+      `${largestId}, the graph a table of ${vocabularySize} rows. Take both from the same export.`,
+  );
 }
 
 function checkText(text: unknown): string {

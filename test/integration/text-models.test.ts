@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -37,7 +37,10 @@ interface Watched {
 
 /** The tower on a real session, with what it feeds noted down. */
 async function openTower(shape: TextShape): Promise<Watched> {
-  const folder = await write(shape);
+  return openTowerIn(await write(shape));
+}
+
+async function openTowerIn(folder: string): Promise<Watched> {
   const textFile = path.join(folder, 'onnx', 'text_model.onnx');
   const session = await openOnnxSession(textFile, { device: 'cpu', strictDevice: true, intraOpThreads: 1 });
   const runs: (readonly number[])[] = [];
@@ -131,6 +134,44 @@ describe('a graph of fixed axes', () => {
   });
 });
 
+describe('a family of its own', () => {
+  it('gives float16 as it gives float32', async () => {
+    const [full, half] = [await openTower({}), await openTower({ output: 'float16' })];
+    const vectors = await half.tower.embed(TEXTS.map(half.encode));
+    const expected = await full.tower.embed(TEXTS.map(full.encode));
+    vectors.forEach((vector, index) => {
+      expect(Math.hypot(...(vector as Float32Array))).toBeCloseTo(1, 6);
+      expect(cosine(vector as Float32Array, expected[index] as Float32Array)).toBeGreaterThan(0.99999);
+    });
+  });
+
+  it('is fed 64 ids where it is a SigLIP whose files leave its length out', async () => {
+    const folder = await write({ kind: 'mean' });
+    const config = { model_type: 'siglip', text_config: { model_type: 'siglip_text_model' } };
+    await writeFile(path.join(folder, 'config.json'), JSON.stringify(config));
+    await writeFile(path.join(folder, 'tokenizer_config.json'), '{"pad_token":"<|endoftext|>"}');
+    const { tower, runs, encode } = await openTowerIn(folder);
+    await tower.embed([encode('bridge')]);
+    expect([tower.maxTokens, runs]).toEqual([64, [[1, 64]]]);
+  });
+
+  it('lies as immich has it: one text at a time, 32-bit ids, a fixed length, and texts cleaned as open_clip does', async () => {
+    const free = await openTower({});
+    const immich = createRunner({
+      models: [{ label: 'x', name: await write({ layout: 'immich', batch: 1, length: 24, type: 'int32' }) }],
+      tasks: ['clip', 'text'],
+      device: 'cpu',
+    });
+    try {
+      await immich.start();
+      const vectors = await immich.embedTexts(['A cat, on_the  Beach!', 'bridge']);
+      expectEqual(vectors, await free.tower.embed(['a cat on the beach', 'bridge'].map(free.encode)));
+    } finally {
+      await immich.stop();
+    }
+  });
+});
+
 describe('a model with a text side that can not be used', () => {
   let runner: Runner | undefined;
   afterEach(() => runner?.stop());
@@ -147,6 +188,19 @@ describe('a model with a text side that can not be used', () => {
   it('is refused where its sides make vectors of different lengths', async () => {
     await expect(start({ dimension: 32 })).rejects.toMatchObject({ code: 'MODEL_INVALID' });
     await expect(start({ dimension: 32 })).rejects.toThrow(/64 numbers, texts 32/);
+  });
+
+  it("is refused where its tokenizer has ids beyond the graph's table", async () => {
+    const folder = await write({});
+    const file = path.join(folder, 'tokenizer.json');
+    const json = JSON.parse(await readFile(file, 'utf8')) as { model: { vocab: Record<string, number> } };
+    for (let id = 997; id <= 2000; id += 1) json.model.vocab[`beyond ${id}`] = id;
+    await writeFile(file, JSON.stringify(json));
+    const asked = createRunner({ models: [{ label: 'x', name: folder }], tasks: ['text'], device: 'cpu' });
+    runner = asked;
+    const failure: unknown = await asked.start().catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 'MODEL_INVALID' });
+    expect((failure as Error).message).toMatch(/ids up to 2000, the graph a table of 2000 rows/);
   });
 
   it.each(['constant', 'spoilt'] as const)('is refused by its self-test: %s', async (kind) => {

@@ -14,6 +14,9 @@ export interface TextShape {
   readonly batch?: number | string;
   readonly length?: number | string;
   readonly type?: 'int64' | 'int32';
+  readonly output?: 'float32' | 'float16';
+  /** Of immich-app's repositories: `visual/`, `textual/`, ids named `text`, and the texts' cleaning in `config.json`. */
+  readonly layout?: 'split' | 'immich';
 }
 
 /** A text graph of a few weights; the same seed makes the same weights. */
@@ -23,13 +26,16 @@ function textGraph({
   batch = 'b',
   length = 's',
   type = 'int64',
+  output = 'float32',
+  layout = 'split',
 }: TextShape = {}): Buffer {
+  const ids = layout === 'immich' ? 'text' : 'input_ids';
   const graph = new GraphWriter(77);
   const inputs = {
-    input_ids: { dims: [batch, length], type },
+    [ids]: { dims: [batch, length], type },
     ...(kind === 'masked' ? { attention_mask: { dims: [batch, length], type } } : {}),
   };
-  const states = graph.node('Gather', [graph.weight([VOCABULARY, 32], 1), 'input_ids']);
+  const states = graph.node('Gather', [graph.weight([VOCABULARY, 32], 1), ids]);
   let pooled: string;
   if (kind === 'mean' || kind === 'constant' || kind === 'spoilt') {
     pooled = graph.node('ReduceMean', [states], { axes: [1], keepdims: 0 });
@@ -39,24 +45,43 @@ function textGraph({
     pooled = graph.node('Div', [sum, graph.node('ReduceSum', [mask, graph.integers([1])], { keepdims: 0 })]);
   } else {
     const seen = graph.node('Tanh', [graph.node('CumSum', [states, graph.integers([1])])]);
-    const end = graph.node('ArgMax', [graph.node('Cast', ['input_ids'], { to: 1 })], { axis: 1, keepdims: 1 });
+    const end = graph.node('ArgMax', [graph.node('Cast', [ids], { to: 1 })], { axis: 1, keepdims: 1 });
     pooled = graph.node('GatherND', [seen, end], { batch_dims: 1 });
   }
+  const embedding = project(graph, pooled, { kind, dimension, output });
+  return graph.finish(inputs, { text_embeds: { from: embedding, dims: [batch, dimension], type: output } });
+}
+
+function project(
+  graph: GraphWriter,
+  pooled: string,
+  { kind, dimension, output }: Required<Pick<TextShape, 'kind' | 'dimension' | 'output'>>,
+): string {
   let embedding = graph.node('MatMul', [pooled, graph.weight([32, dimension], 0.3)]);
   if (kind === 'constant')
     embedding = graph.node('Add', [graph.node('Mul', [embedding, graph.scalar(0)]), graph.weight([dimension], 1)]);
   if (kind === 'spoilt') embedding = graph.node('Div', [embedding, graph.scalar(0)]);
-  return graph.finish(inputs, { text_embeds: { from: embedding, dims: [batch, dimension], type: 'float32' } });
+  if (output === 'float16') embedding = graph.node('Cast', [embedding], { to: 10 });
+  return embedding;
 }
 
 /** A model folder: pictures as siglip-tiny (64 numbers), texts by a graph of this file and the byte-level BPE. */
 export async function writeTextModel(folder: string, shape: TextShape = {}): Promise<string> {
   const tokenizer = path.resolve(SIGLIP, '../../tokenizers/clip-bpe');
-  await mkdir(path.join(folder, 'onnx'), { recursive: true });
-  await cp(path.join(SIGLIP, 'onnx', 'vision_model.onnx'), path.join(folder, 'onnx', 'vision_model.onnx'));
-  await cp(path.join(SIGLIP, 'preprocessor_config.json'), path.join(folder, 'preprocessor_config.json'));
+  const isImmich = shape.layout === 'immich';
+  const [vision, text] = isImmich ? ['visual/model', 'textual/model'] : ['onnx/vision_model', 'onnx/text_model'];
+  for (const graph of [vision, text]) await mkdir(path.dirname(path.join(folder, graph)), { recursive: true });
+  await cp(path.join(SIGLIP, 'onnx', 'vision_model.onnx'), path.join(folder, `${vision}.onnx`));
+  await writeFile(path.join(folder, `${text}.onnx`), textGraph(shape));
   for (const file of ['tokenizer.json', 'tokenizer_config.json'])
-    await cp(path.join(tokenizer, file), path.join(folder, file));
-  await writeFile(path.join(folder, 'onnx', 'text_model.onnx'), textGraph(shape));
+    await cp(path.join(tokenizer, file), path.join(folder, isImmich ? 'textual' : '', file));
+  if (isImmich) {
+    const preprocess = { size: [224, 224], mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], resize_mode: 'squash' };
+    const config = { embed_dim: 64, vision_cfg: {}, text_cfg: { tokenizer_kwargs: { clean: 'canonicalize' } } };
+    await writeFile(path.join(folder, 'visual', 'preprocess_cfg.json'), JSON.stringify(preprocess));
+    await writeFile(path.join(folder, 'config.json'), JSON.stringify(config));
+  } else {
+    await cp(path.join(SIGLIP, 'preprocessor_config.json'), path.join(folder, 'preprocessor_config.json'));
+  }
   return folder;
 }

@@ -4,10 +4,11 @@ import { openTokenizer, type Tokenizer } from '../../src/tasks/tokenizer/tokeniz
 
 const fixture = (path: string): string => fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url));
 
-/** The tokenizers of the repository, one of each kind: byte-level BPE, WordPiece, Unigram. */
+/** The tokenizers of the repository, one of each kind: byte-level BPE, WordPiece, BPE with bytes, Unigram. */
 export const TOKENIZERS = {
   'clip-bpe': fixture('tokenizers/clip-bpe'),
   'bert-wordpiece': fixture('tokenizers/bert-wordpiece'),
+  'gemma-bpe': fixture('tokenizers/gemma-bpe'),
   'siglip-tiny': fixture('models/siglip-tiny'),
 } as const;
 
@@ -18,7 +19,8 @@ export const TOKENIZER_NAMES = Object.keys(TOKENIZERS) as TokenizerName[];
 export interface GoldenTokens {
   readonly kind: string;
   readonly text: string;
-  readonly ids: Readonly<Record<TokenizerName, readonly number[]>>;
+  /** `siglip2` is `gemma-bpe`, lower-cased. */
+  readonly ids: Readonly<Record<TokenizerName | 'siglip2', readonly number[]>>;
 }
 
 export const GOLDEN_TOKENS = JSON.parse(readFileSync(fixture('golden/tokens.json'), 'utf8')) as readonly GoldenTokens[];

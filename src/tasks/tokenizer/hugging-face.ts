@@ -32,6 +32,8 @@ export interface TokenizerParts {
   /** WordPiece: a longer word is one unknown token. */
   readonly maxWordChars: number;
   readonly vocabulary: readonly string[];
+  /** The largest id of the vocabulary. */
+  readonly largestId: number;
   normalise(text: string): string;
   /** The words that the model is given, each on its own. `section` counts the parts between added tokens. */
   split(text: string, section: number): readonly string[];
@@ -73,7 +75,8 @@ export async function buildParts(
   const tokenizer = new PreTrainedTokenizer(mended, config)._tokenizer as unknown as LibraryTokenizer;
   const { normalizer, pre_tokenizer: preTokenizer, model, post_processor: postProcessor } = tokenizer;
   if (model === null) throw new Error('the file has no model');
-  const vocabulary = [...tokenizer.get_vocab(false).keys()];
+  const ids = tokenizer.get_vocab(false);
+  const vocabulary = [...ids.keys()];
   const suffix = json.model.end_of_word_suffix ?? '';
   return {
     kind: kindOf(json.model.type),
@@ -81,6 +84,7 @@ export async function buildParts(
     longestToken: longest(vocabulary, suffix),
     maxWordChars: json.model.max_input_chars_per_word ?? 100,
     vocabulary,
+    largestId: [...ids.values()].reduce((largest, id) => Math.max(largest, id), -1),
     normalise: (text) => (normalizer === null ? text : normalizer.normalize(text)),
     split: (text, section) => preTokenizer?.pre_tokenize(text, { section_index: section }) ?? [text],
     encodeWord: (word) => model._call([word]),

@@ -1,8 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RunnerError, coerceError, systemCode } from '../../errors.js';
+import { RunnerError, coerceError } from '../../errors.js';
+import { cleanText, readCleaning } from './cleaning.js';
 import { createEncoder } from './encode.js';
 import { buildParts, type TokenizerJson, type TokenizerParts } from './hugging-face.js';
+import { isObject, readJson, valueAt, type Json } from './json.js';
+import type { Step } from './mend.js';
 
 /** Turns texts into the ids that a text graph was trained with. */
 export interface Tokenizer {
@@ -10,6 +12,8 @@ export interface Tokenizer {
   readonly maxTokens: number | undefined;
   /** The id that fills up a text that is shorter than the graph's sequence. */
   readonly padId: number;
+  /** The largest id of its vocabulary, tokens that were added to it later left out. */
+  readonly largestId: number;
   /**
    * At most `maxTokens` ids, the special ones included, which a longer text keeps. Takes time by what decides on these
    * tokens, not by the length of the text. Lone surrogates count as U+FFFD.
@@ -20,41 +24,41 @@ export interface Tokenizer {
 /** Some configurations say "no limit" with a number like 1e30. */
 const NO_LIMIT = 1_000_000;
 
-type Json = Readonly<Record<string, unknown>>;
-
 /**
- * Opens the tokenizer of a folder: `tokenizer.json`, with `tokenizer_config.json` where there is one.
+ * Opens the tokenizer of a folder: `tokenizer.json`, with `tokenizer_config.json` where there is one. The model's own
+ * `config.json` says what is done to a text before.
  * @throws RunnerError `MODEL_INVALID` where a file is missing, broken, or has a step that isn't known.
  */
-export async function openTokenizer(folder: string): Promise<Tokenizer> {
+export async function openTokenizer(folder: string, modelConfig?: Json): Promise<Tokenizer> {
   const file = join(folder, 'tokenizer.json');
   const json = await readJson(file);
   if (json === undefined)
     throw new RunnerError('MODEL_INVALID', `There is no ${file}: texts can't be read without it.`);
   const config = (await readJson(join(folder, 'tokenizer_config.json'))) ?? {};
+  const cleaning = readCleaning(modelConfig);
   let parts: TokenizerParts;
   try {
-    parts = await buildParts({ added_tokens: [], ...json } as unknown as TokenizerJson, config);
+    const whole = { added_tokens: [], ...json } as unknown as TokenizerJson;
+    parts = await buildParts(cleaning === 'lowercase' ? lowerCased(whole) : whole, config);
   } catch (thrown) {
     const { message } = coerceError(thrown);
     throw new RunnerError('MODEL_INVALID', `${file} is not a tokenizer that can be used: ${message}`, {
       cause: thrown,
     });
   }
-  return { maxTokens: limitOf(json, config), padId: padIdOf(json, config, parts), encode: createEncoder(parts) };
+  const encode = createEncoder(parts);
+  return {
+    maxTokens: limitOf(json, config),
+    padId: padIdOf(json, config, parts),
+    largestId: parts.largestId,
+    encode: (text, maxTokens) => encode(cleanText(text, cleaning), maxTokens),
+  };
 }
 
-/** The object in a JSON file, or undefined where there is no file. @throws RunnerError `MODEL_INVALID` */
-export async function readJson(file: string): Promise<Json | undefined> {
-  try {
-    const value: unknown = JSON.parse((await readFile(file, 'utf8')).replace(/^\uFEFF/, ''));
-    if (isObject(value)) return value;
-    throw new Error('it holds no object');
-  } catch (thrown) {
-    if (systemCode(thrown) === 'ENOENT') return undefined;
-    const { message } = coerceError(thrown);
-    throw new RunnerError('MODEL_INVALID', `Expected JSON in ${file}: ${message}.`, { cause: thrown });
-  }
+/** Inside the tokenizer, special tokens that a text spells out are told apart before it is lower-cased. */
+function lowerCased(json: TokenizerJson): TokenizerJson {
+  const steps: readonly (Step | null)[] = [{ type: 'Lowercase' }, json.normalizer];
+  return { ...json, normalizer: { type: 'Sequence', normalizers: steps.filter((step) => step !== null) } };
 }
 
 /** The least of the positive whole numbers below "no limit" among values that may be anything. */
@@ -62,14 +66,6 @@ export function leastLimit(values: readonly unknown[]): number | undefined {
   const limits = values.filter((value): value is number => Number.isSafeInteger(value) && (value as number) > 0);
   const least = Math.min(...limits);
   return least < NO_LIMIT ? least : undefined;
-}
-
-/** The value at a path of keys, or undefined. */
-export function valueAt(json: unknown, ...keys: readonly string[]): unknown {
-  return keys.reduce<unknown>(
-    (value, key) => (isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined),
-    json,
-  );
 }
 
 function limitOf(json: Json, config: Json): number | undefined {
@@ -91,8 +87,4 @@ function padIdOf(json: Json, config: Json, parts: TokenizerParts): number {
 function contentOf(token: unknown): string | undefined {
   const content = isObject(token) ? token['content'] : token;
   return typeof content === 'string' ? content : undefined;
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

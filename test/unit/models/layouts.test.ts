@@ -28,6 +28,7 @@ describe('selectFiles', () => {
     expect(selectFiles(new Set(SPLIT), { dtype: 'fp32', title })).toEqual({
       vision: 'onnx/vision_model.onnx',
       text: 'onnx/text_model.onnx',
+      isJoint: false,
       preprocess: 'preprocessor_config.json',
       tokenizerFolder: '',
       all: [
@@ -75,12 +76,27 @@ describe('selectFiles', () => {
     );
   });
 
-  it('says that a graph with both towers cannot be used yet', () => {
-    for (const path of ['onnx/model.onnx', 'model_quantized.onnx']) {
-      expect(() => selectFiles(new Set(['preprocessor_config.json', path]), { dtype: 'fp32', title })).toThrow(
-        expect.objectContaining({ code: 'MODEL_INVALID', message: expect.stringContaining('both towers') as string }),
-      );
+  it('takes one graph with both towers for both sides, and downloads it once', () => {
+    for (const path of ['onnx/model_quantized.onnx', 'model_quantized.onnx']) {
+      const listing = new Set(['preprocessor_config.json', 'tokenizer.json', path]);
+      expect(selectFiles(listing, { dtype: 'q8', title })).toEqual({
+        vision: path,
+        text: path,
+        isJoint: true,
+        preprocess: 'preprocessor_config.json',
+        tokenizerFolder: '',
+        all: ['preprocessor_config.json', 'tokenizer.json', path],
+      });
     }
+  });
+
+  it('prefers towers apart to one graph, unless only that has the dtype', () => {
+    const listing = new Set([...SPLIT, 'onnx/model_fp16.onnx']);
+    expect(selectFiles(listing, { dtype: 'fp32', title })).toMatchObject({ vision: 'onnx/vision_model.onnx' });
+    expect(selectFiles(listing, { dtype: 'fp16', title })).toMatchObject({
+      vision: 'onnx/model_fp16.onnx',
+      isJoint: true,
+    });
   });
 
   it('says which files it looked for in a folder without any', () => {
@@ -162,5 +178,6 @@ describe('graphFileOf', () => {
     expect(graphFileOf('split', 'q8', 'vision')).toBe('onnx/vision_model_quantized.onnx');
     expect(graphFileOf('immich', 'fp32', 'vision')).toBe('visual/model.onnx');
     expect(graphFileOf('immich', 'fp16', 'text')).toBe('textual/model_fp16.onnx');
+    expect(graphFileOf('joint', 'fp16', 'vision')).toBe('onnx/model_fp16.onnx');
   });
 });

@@ -34,7 +34,7 @@ describe('lookUpModel', () => {
     ['openai/clip-vit-large-patch14', 'Xenova/clip-vit-large-patch14', 'split', 'MIT'],
     ['openai/clip-vit-large-patch14-336', 'Xenova/clip-vit-large-patch14-336', 'split', 'MIT'],
     ['Xenova/clip-vit-base-patch32', 'Xenova/clip-vit-base-patch32', 'split', 'MIT'],
-    ['OFA-Sys/chinese-clip-vit-base-patch16', 'Xenova/chinese-clip-vit-base-patch16', 'split', undefined],
+    ['OFA-Sys/chinese-clip-vit-base-patch16', 'Xenova/chinese-clip-vit-base-patch16', 'joint', undefined],
     ['google/siglip-base-patch16-224', 'Xenova/siglip-base-patch16-224', 'split', 'Apache-2.0'],
     ['google/siglip2-base-patch16-224', 'onnx-community/siglip2-base-patch16-224-ONNX', 'split', 'Apache-2.0'],
     [

@@ -1,0 +1,93 @@
+import { open, type FileHandle } from 'node:fs/promises';
+import { RunnerError } from '../errors.js';
+import type { GraphPart } from './cut-graph.js';
+import type { Span } from './protobuf.js';
+
+const BUFFER_BYTES = 4 * 1024 ** 2;
+/** Tag of the field `graph` of a `ModelProto`: number 7, bytes with a length. */
+const GRAPH_TAG = 7 * 8 + 2;
+
+/**
+ * Writes a part of an ONNX file as a file of its own, by copying bytes: gigabytes of weights pass through one small
+ * buffer, and the main thread stays free between the pieces. `target` must not exist.
+ * @throws RunnerError `RUNNER_STOPPED` when `signal` is aborted; system errors as they come
+ */
+export async function writeGraphPart(
+  source: string,
+  part: GraphPart,
+  target: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const from = await open(source, 'r');
+  try {
+    const to = await open(target, 'wx');
+    try {
+      const copier = new Copier(from, to, signal);
+      for (const span of merged(part.beside)) await copier.copy(span);
+      const length = part.graph.reduce((sum, { start, end }) => sum + end - start, 0);
+      await copier.write(Buffer.from([GRAPH_TAG, ...varint(length)]));
+      for (const span of merged(part.graph)) await copier.copy(span);
+      await copier.flush();
+      // Else a power cut could leave an empty file under the final name.
+      await to.sync();
+    } finally {
+      await to.close();
+    }
+  } finally {
+    await from.close();
+  }
+}
+
+/** Collects many small pieces into few writes. */
+class Copier {
+  readonly #buffer = Buffer.alloc(BUFFER_BYTES);
+  #filled = 0;
+
+  constructor(
+    readonly from: FileHandle,
+    readonly to: FileHandle,
+    readonly signal: AbortSignal | undefined,
+  ) {}
+
+  async copy({ start, end }: Span): Promise<void> {
+    for (let offset = start; offset < end;) {
+      if (this.#filled === BUFFER_BYTES) await this.flush();
+      const length = Math.min(end - offset, BUFFER_BYTES - this.#filled);
+      const { bytesRead } = await this.from.read(this.#buffer, this.#filled, length, offset);
+      if (bytesRead === 0) throw new RunnerError('MODEL_INVALID', 'The model file became shorter while it was read.');
+      offset += bytesRead;
+      this.#filled += bytesRead;
+    }
+  }
+
+  async write(bytes: Buffer): Promise<void> {
+    if (this.#filled + bytes.length > BUFFER_BYTES) await this.flush();
+    bytes.copy(this.#buffer, this.#filled);
+    this.#filled += bytes.length;
+  }
+
+  async flush(): Promise<void> {
+    if (this.signal?.aborted === true) throw new RunnerError('RUNNER_STOPPED', 'Stopped while a model was cut.');
+    for (let done = 0; done < this.#filled;)
+      done += (await this.to.write(this.#buffer, done, this.#filled - done)).bytesWritten;
+    this.#filled = 0;
+  }
+}
+
+/** Neighbouring parts in one. */
+function merged(spans: readonly Span[]): readonly Span[] {
+  const joined: Span[] = [];
+  for (const span of spans) {
+    const last = joined.at(-1);
+    if (last?.end === span.start) joined[joined.length - 1] = { start: last.start, end: span.end };
+    else joined.push(span);
+  }
+  return joined;
+}
+
+function varint(value: number): readonly number[] {
+  const bytes: number[] = [];
+  let rest = value;
+  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 0x80);
+  return [...bytes, rest];
+}
