@@ -37,7 +37,7 @@ function textGraph({
   };
   const states = graph.node('Gather', [graph.weight([VOCABULARY, 32], 1), ids]);
   let pooled: string;
-  if (kind === 'mean' || kind === 'constant' || kind === 'spoilt') {
+  if (['mean', 'constant', 'spoilt'].includes(kind)) {
     pooled = graph.node('ReduceMean', [states], { axes: [1], keepdims: 0 });
   } else if (kind === 'masked') {
     const mask = graph.node('Unsqueeze', [graph.node('Cast', ['attention_mask'], { to: 1 }), graph.integers([2])]);
