@@ -48,14 +48,14 @@ describe('an engine that does not answer', () => {
 });
 
 describe('an engine that fails', () => {
-  it.each<[string, unknown, number, string]>([
+  it.each<[string, Error, number, string]>([
     ['by a model', new RunnerError('RUN_FAILED', 'The runtime failed.'), 500, 'The runtime failed.'],
     ['by a thread', new RunnerError('THREAD_DIED', 'A worker thread ended.'), 500, 'A worker thread ended.'],
     ['in a way nobody thought of', new TypeError('secret 4711 at line 3'), 500, 'internal error'],
     ['with what it can not name', new RunnerError('INTERNAL', 'secret 4711'), 500, 'internal error'],
     ['by stopping', new RunnerError('RUNNER_STOPPED', 'x'), 503, 'The service is not ready.'],
   ])('is answered and told: %s', async (_, thrown, status, detail) => {
-    const url = await serve(() => Promise.reject(thrown as Error));
+    const url = await serve(() => Promise.reject(thrown));
     const answer = await ask(url);
     expect(answer.status).toBe(status);
     expect(await answer.json()).toEqual({ detail });
