@@ -25,7 +25,7 @@ const OPTION_TYPES = [
     types: ['HubOptions'],
     note: 'The option `hub` of `createRunner()`. `hubOptionsFromEnv(process.env)` reads it from the variables above.',
   },
-  { title: 'embedImages()', file: 'runner.ts', types: ['EmbedOptions'] },
+  { title: 'embedImages() and embedTexts()', file: 'runner.ts', types: ['EmbedOptions'] },
 ];
 
 const HUB_VARIABLES = [
@@ -44,7 +44,8 @@ export function configurationPage(variables, readSource) {
     '# Configuration',
     '<!-- Made by `npm run docs:generate` from the code. Edit the code, not this page. -->',
     'Two ways lead to the same settings: variables and flags for the command, options for the library.',
-    '## Variables and flags of `clip-runner photos`',
+    '## Variables and flags of the commands',
+    'Each command takes those that concern it: `clip-runner <command> --help` lists them.',
     'A flag overrides the variable, the variable overrides the default. An empty variable counts as unset. A `.env` file in ' +
       'the working directory is read; it does not override what the environment has. Values of secret variables are never shown.',
     table(['Variable', 'Flag', 'Meaning', 'Default'], Object.values(variables).map(variableRow)),

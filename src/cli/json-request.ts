@@ -1,10 +1,18 @@
 import { Agent, request } from 'undici';
-import { RunnerError, systemCode } from '../errors.js';
+import { RunnerError, systemCode, type ErrorCode } from '../errors.js';
 import { classifyStatus } from '../sink/classify.js';
 import { classifyNetworkError } from '../sink/network-error.js';
 
 /** A longer answer is not read. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+
+const HINTS: Partial<Record<ErrorCode, string>> = {
+  HTTP_UNAUTHORIZED: 'it refused the token; set ACCESS_TOKEN to a valid one of your user',
+  HTTP_REDIRECT:
+    'redirects are not followed, since the token would go along; set VARIABLE to where the server really is',
+  HTTP_GONE: 'there is no such call; check that VARIABLE names the right server',
+  HTTP_REJECTED: 'it could not use the request; check the model (--model) and PROCESSING_EMBEDDING_DIM',
+};
 
 /** One call of a tool to a server: JSON there and back. */
 export interface JsonCall {
@@ -56,18 +64,7 @@ export async function requestJson({ url, body, accessToken, variable, signal }: 
 }
 
 function hint({ code }: RunnerError, variable: string): string {
-  switch (code) {
-    case 'HTTP_UNAUTHORIZED':
-      return 'it refused the token; set ACCESS_TOKEN to a valid one of your user';
-    case 'HTTP_REDIRECT':
-      return `redirects are not followed, since the token would go along; set ${variable} to where the server really is`;
-    case 'HTTP_GONE':
-      return `there is no such call; check that ${variable} names the right server`;
-    case 'HTTP_REJECTED':
-      return 'it could not use the request; check the model (--model) and PROCESSING_EMBEDDING_DIM';
-    default:
-      return "look at the server's log";
-  }
+  return HINTS[code]?.replaceAll('VARIABLE', variable) ?? "look at the server's log";
 }
 
 function parse(text: string, origin: string): unknown {

@@ -80,7 +80,7 @@ function lastJoint(
 function isJoint({ encode, isBpe }: WordModel, { place, token }: Joint, part: readonly string[]): boolean {
   if (!isBpe || part.length <= place) return false;
   const [next = ''] = encode(part.slice(place));
-  const [left, right, ...more] = encode([...token, ...next]);
+  const [left, right, ...more] = encode(Array.from(token + next));
   return left === token && right === next && more.length === 0;
 }
 
