@@ -3,7 +3,7 @@ const DIM = 512;
 
 /**
  * `people` people and some strangers who were met once. A person has 5 to 200 faces, most of them few. Persons differ in spread;
- * every third has two looks (a child grows up), every tenth a look-alike, every twentieth face is blurred: nearer to
+ * every third has two looks (a child grows up), every tenth a look-alike, one face in 25 is blurred: nearer to
  * what all blurred faces share than to its person.
  * Answers `faces` for clusterFaces() and `truth`, the number of the person of each, strangers each with their own.
  */
@@ -25,7 +25,7 @@ export function makeFaces({ count, people, seed }) {
   const made = [];
   const add = (center, spread, number) => {
     const face = mix(center, direction(), spread * Math.exp(0.2 * gaussian()));
-    made.push({ number, embedding: Float32Array.from(random() < 0.05 ? mix(face, blur, 0.6 + 0.6 * random()) : face) });
+    made.push({ number, embedding: Float32Array.from(random() < 0.04 ? mix(face, blur, 0.4 + 0.6 * random()) : face) });
   };
   for (const [number, { looks, spread }] of persons.entries()) {
     for (let i = 0; i < sizes[number]; i++) add(looks[Math.floor(random() * looks.length)], spread, number);

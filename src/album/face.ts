@@ -71,7 +71,9 @@ function compareFaces(a: Face, b: Face): number {
 function checkedLength(face: Face, dim: number): number {
   const { photoId, faceIndex, embedding } = face;
   if (!Number.isSafeInteger(photoId) || !Number.isSafeInteger(faceIndex)) {
-    throw invalid(`A face needs whole numbers as photoId and faceIndex, but got ${show(photoId)} and ${show(faceIndex)}.`);
+    throw invalid(
+      `A face needs whole numbers as photoId and faceIndex, but got ${show(photoId)} and ${show(faceIndex)}.`,
+    );
   }
   if (embedding.length !== dim || dim === 0) {
     throw invalid(

@@ -7,6 +7,8 @@ const FIXED_ONE = 32_767;
 
 /** Rows of a block: two blocks and their products fit the second-level cache at 512 values a row. */
 const BLOCK = 64;
+/** The kernel takes columns by two; the second is of no interest where one row is compared. */
+const COLUMNS_AT_LEAST = 2;
 
 /**
  * Vectors of at most unit length as 16-bit integers, `FIXED_ONE` times their values. Integer sums have no rounding, so
@@ -18,8 +20,8 @@ export class FixedRows {
   readonly length: number;
   /** A similarity of 1 as a product of two rows. */
   readonly unit = FIXED_ONE ** 2;
-  /** Twice what the rounding of two vectors can be expected to do to a product of their rows. */
-  readonly rounding = 1e-4 * FIXED_ONE ** 2;
+  /** The most that a product of two rows can be off by because their values were rounded. */
+  readonly maxError: number;
   readonly #kernel: DotKernel;
   readonly #words: Int16Array;
   readonly #tile: Int32Array;
@@ -27,10 +29,12 @@ export class FixedRows {
   /** Takes 2 bytes a value: 102 MB for 100,000 rows of 512. */
   constructor(rows: number, dim: number, kernel: DotKernel = createDotKernel()) {
     const rowBytes = Math.ceil((2 * dim) / ROW_BYTES_STEP) * ROW_BYTES_STEP;
-    const bytes = Math.ceil(rows / BLOCK) * BLOCK * rowBytes;
+    const bytes = Math.ceil((rows + 1) / BLOCK) * BLOCK * rowBytes;
     const memory = kernel.reserve(bytes + 4 * BLOCK * BLOCK);
     this.#kernel = kernel;
     this.length = rowBytes >> 1;
+    // Each value is off by 1/2 at most, so a row by a vector of length √dim / 2; then by the Cauchy-Schwarz inequality.
+    this.maxError = FIXED_ONE * Math.sqrt(dim) + dim / 4;
     this.#words = new Int16Array(memory, 0, bytes >> 1);
     this.#tile = new Int32Array(memory, bytes, BLOCK * BLOCK);
   }
@@ -41,7 +45,7 @@ export class FixedRows {
   }
 
   /** Writes a vector, times `scale`, to a row. */
-  setVector(index: number, vector: Float32Array, scale: number): void {
+  setVector(index: number, vector: Float32Array | Float64Array, scale: number): void {
     const row = this.row(index);
     for (let i = 0; i < vector.length; i++) row[i] = Math.round((vector[i] as number) * scale * FIXED_ONE);
   }
@@ -56,6 +60,17 @@ export class FixedRows {
     this.#words.copyWithin(to * this.length, from * this.length, (from + 1) * this.length);
   }
 
+  /** The first row from `from` on, before `until`, whose product with the row `index` is `floor` or more. */
+  findSimilar(index: number, from: number, until: number, floor: number): number | undefined {
+    for (let top = from - (from % BLOCK); top < until; top += BLOCK) {
+      this.#multiply(top, BLOCK, index, COLUMNS_AT_LEAST);
+      for (let row = Math.max(from, top); row < Math.min(until, top + BLOCK); row++) {
+        if ((this.#tile[(row - top) * COLUMNS_AT_LEAST] as number) >= floor) return row;
+      }
+    }
+    return undefined;
+  }
+
   /**
    * The `capacity` most similar others of each of the first `rows` rows, as far as the product is `floor` or more. Takes rows² / 2 products and `8 x rows x capacity` bytes; turns the event loop at
    * each block of rows.
@@ -67,16 +82,16 @@ export class FixedRows {
       await turnOfTheLoop();
       signal?.throwIfAborted();
       for (let left = top; left < rows; left += BLOCK) {
-        this.#multiply(top, left);
+        this.#multiply(top, BLOCK, left, BLOCK);
         this.#collect(lists, top, left, floor);
       }
     }
     return lists;
   }
 
-  #multiply(top: number, left: number): void {
+  #multiply(top: number, rows: number, left: number, columns: number): void {
     const rowBytes = 2 * this.length;
-    this.#kernel.dots(top * rowBytes, left * rowBytes, BLOCK, BLOCK, rowBytes, this.#tile.byteOffset);
+    this.#kernel.dots(top * rowBytes, left * rowBytes, rows, columns, rowBytes, this.#tile.byteOffset);
   }
 
   #collect(lists: NearestLists, top: number, left: number, floor: number): void {

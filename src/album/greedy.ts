@@ -1,5 +1,6 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { addUnit, describeCluster, orderFaces, type Face, type FaceCluster } from './face.js';
+import { FixedRows } from './fixed-rows.js';
 
 interface Growing {
   readonly members: number[];
@@ -14,7 +15,7 @@ const FACES_PER_TURN = 64;
  * Clusters as the Python script makes them: newest photo first, each face joins the first cluster, in order of
  * creation, whose centre is no further than `threshold`, else it begins one. The distance is `1 - dot`, the centre the
  * normalised sum of all members. Clusters come in order of creation, members in the order in which they joined.
- * Takes time in proportion to faces times clusters.
+ * Takes time in proportion to faces times clusters, and up to 2 bytes a value of every face beside the clusters' sums.
  * @param threshold cosine distance, 0 to 2
  * @throws RunnerError `OPTIONS_INVALID` for faces that can't be used; the signal's reason when it is aborted
  */
@@ -25,6 +26,10 @@ export async function clusterGreedily(
 ): Promise<FaceCluster[]> {
   const { order, scales, dim } = orderFaces(faces);
   const clusters: Growing[] = [];
+  // A row for the centre of each cluster, and one for the face. They only say where a close look is worth while.
+  const rows = new FixedRows(order.length + 1, dim);
+  const asked = order.length;
+  const floor = (1 - threshold) * rows.unit - rows.maxError;
   for (const [place, index] of order.entries()) {
     if (place % FACES_PER_TURN === 0) {
       await turnOfTheLoop();
@@ -32,28 +37,28 @@ export async function clusterGreedily(
     }
     const { embedding } = faces[index] as Face;
     const scale = scales[index] as number;
-    let cluster = clusters.find(({ sum, length }) => 1 - (dot(sum, embedding) * scale) / length <= threshold);
-    if (cluster === undefined) {
-      cluster = { members: [], sum: new Float64Array(dim), length: 0 };
-      clusters.push(cluster);
+    rows.setVector(asked, embedding, scale);
+    const find = (from: number): number | undefined => rows.findSimilar(asked, from, clusters.length, floor);
+    let found = find(0);
+    while (found !== undefined && distance(clusters[found] as Growing, embedding, scale) > threshold) {
+      found = find(found + 1);
     }
+    found ??= clusters.push({ members: [], sum: new Float64Array(dim), length: 0 }) - 1;
+    const cluster = clusters[found] as Growing;
     cluster.members.push(index);
     addUnit(cluster.sum, embedding, scale);
     cluster.length = Math.sqrt(dot(cluster.sum, cluster.sum));
+    rows.setVector(found, cluster.sum, 1 / cluster.length);
   }
   return clusters.map(({ members, sum }) => describeCluster(members, sum));
 }
 
-/** Four sums, because each addition to a single one would wait for the one before. */
+function distance({ sum, length }: Growing, embedding: Float32Array, scale: number): number {
+  return 1 - (dot(sum, embedding) * scale) / length;
+}
+
 function dot(a: Float64Array, b: Float32Array | Float64Array): number {
-  let [s0, s1, s2, s3] = [0, 0, 0, 0];
-  const whole = a.length & ~3;
-  for (let i = 0; i < whole; i += 4) {
-    s0 += (a[i] as number) * (b[i] as number);
-    s1 += (a[i + 1] as number) * (b[i + 1] as number);
-    s2 += (a[i + 2] as number) * (b[i + 2] as number);
-    s3 += (a[i + 3] as number) * (b[i + 3] as number);
-  }
-  for (let i = whole; i < a.length; i++) s0 += (a[i] as number) * (b[i] as number);
-  return s0 + s1 + (s2 + s3);
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
+  return sum;
 }

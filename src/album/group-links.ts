@@ -23,6 +23,9 @@ export interface Node extends Group {
   state: 'open' | 'waiting' | 'merged';
 }
 
+/** What the rounding of a mean to a row does to a similarity, with much to spare: 1e-5 is usual. */
+export const MEAN_ROUNDING = 1e-4;
+
 /** Makes a node of every group, linked to those of the lists with a mean similarity of at least `cut`, both ways. */
 export function linkGroups(groups: readonly Group[], lists: NearestLists, rows: FixedRows, cut: number): Node[] {
   const named = countNamings(lists);
@@ -32,7 +35,7 @@ export function linkGroups(groups: readonly Group[], lists: NearestLists, rows: 
       members,
       sum,
       index,
-      ceiling: lists.ceilingOfMissing(index) - rows.rounding,
+      ceiling: lists.ceilingOfMissing(index) - MEAN_ROUNDING * rows.unit,
       ids: new Int32Array(room),
       products: new Float64Array(room),
       count: 0,

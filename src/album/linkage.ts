@@ -1,7 +1,7 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { addUnit, describeCluster, orderFaces, type Face, type FaceCluster } from './face.js';
 import { FixedRows } from './fixed-rows.js';
-import { linkGroups, type Group, type Node } from './group-links.js';
+import { linkGroups, MEAN_ROUNDING, type Group, type Node } from './group-links.js';
 import { MergeRound } from './merge-round.js';
 
 /** Chains between two turns of the event loop. */
@@ -65,7 +65,7 @@ async function mergeOnce(
   neighbours: number,
   signal: AbortSignal | undefined,
 ): Promise<readonly Node[]> {
-  const lists = await rows.nearest(groups.length, cut - rows.rounding, neighbours, signal);
+  const lists = await rows.nearest(groups.length, cut - MEAN_ROUNDING * rows.unit, neighbours, signal);
   const round = new MergeRound(linkGroups(groups, lists, rows, cut), rows, cut);
   for (let seed = 0; seed < round.length; seed++) {
     if (seed % CHAINS_PER_TURN === 0) {

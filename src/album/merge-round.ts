@@ -1,4 +1,4 @@
-import { addLink, multiply, type Group, type Node } from './group-links.js';
+import { addLink, multiply, type Node } from './group-links.js';
 import type { FixedRows } from './fixed-rows.js';
 
 const NOWHERE = -1;
@@ -76,7 +76,8 @@ export class MergeRound {
     this.#nodes.push(union);
     for (const part of [a, b]) {
       part.state = 'merged';
-      for (let place = 0; place < part.count; place++) dropLinks(this.#node(part.ids[place] as number), a.index, b.index);
+      for (let place = 0; place < part.count; place++)
+        dropLinks(this.#node(part.ids[place] as number), a.index, b.index);
     }
     for (let place = 0; place < union.count; place++) {
       addLink(this.#node(union.ids[place] as number), union.index, union.products[place] as number);
