@@ -51,7 +51,9 @@ describe('greedy clustering', () => {
   });
 
   it('takes a face at the threshold itself', async () => {
-    const [first, second] = [faceAt(2, 0), faceAt(1, 90)];
+    // Exactly 1 apart, which cosines of angles are not.
+    const first = { photoId: 2, faceIndex: 0, embedding: Float32Array.of(1, 0) };
+    const second = { photoId: 1, faceIndex: 0, embedding: Float32Array.of(0, 1) };
     expect(await clusterGreedily([first, second], 1)).toHaveLength(1);
     expect(await clusterGreedily([first, second], 0.999_999)).toHaveLength(2);
   });
