@@ -2,8 +2,8 @@ import { KERNEL_BASE64 } from './dot-kernel-binary.js';
 
 /**
  * Products of matrices of 16-bit integers over a memory of its own; arguments that name a place are byte offsets into it.
- * Two implementations give the same integers: WebAssembly SIMD, and plain JavaScript (some fifty times slower) for
- * processors that lack it. Measured on one core: 33 billion multiply-adds a second in WebAssembly.
+ * Two implementations give the same integers: WebAssembly SIMD, and plain JavaScript (some forty times slower) for
+ * processors that lack it. Measured on one core of an AMD EPYC: 33 billion multiply-adds a second in WebAssembly.
  */
 export interface DotKernel {
   /** Makes sure that there are at least `bytes` bytes and returns the memory, kept or lost; older views of it are dead. */

@@ -25,7 +25,7 @@ export interface LinkageOptions {
  * looked at: the 64 nearest of each face. Where they don't suffice, what is certain is merged, and the neighbours of the
  * merged groups are sought in another round. So the result is that of the full matrix, up to rounding of 1e-4.
  *
- * Takes faces² / 2 products of vectors for the first round (13 s for 50,000 faces of 512 on one core), and per face 2 bytes a
+ * Takes faces² / 2 products of vectors for the first round, and per face 2 bytes a
  * value and about 3 KB.
  * @param threshold mean cosine distance (`1 - dot`), 0 to 2
  * @throws RunnerError `OPTIONS_INVALID` for faces that can't be used; the signal's reason when it is aborted

@@ -37,7 +37,7 @@ describe('clustering by average linkage', () => {
         fc.pre(expected !== undefined);
         expect(partition(await clusterByLinkage(faces, threshold, { neighbours }), faces)).toEqual(expected);
       }),
-      { seed: SEED, numRuns: 150 },
+      { seed: SEED, numRuns: 600 },
     );
   });
 
