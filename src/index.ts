@@ -32,3 +32,5 @@ export { httpSink, type HttpSink, type HttpSinkOptions } from './sink/http.js';
 export { memorySink, type MemorySink, type MemorySinkOptions } from './sink/memory.js';
 export type { Sink } from './sink/sink.js';
 export { hubOptionsFromEnv, type HubOptions } from './models/hub-options.js';
+export { clusterFaces, type ClusterMethod, type ClusterOptions } from './album/cluster.js';
+export type { Face, FaceCluster } from './album/face.js';
