@@ -14,9 +14,13 @@ export function readText(file: string): string {
 export function listDocuments(): readonly string[] {
   const below = (folder: string): string[] =>
     readdirSync(path.join(ROOT, folder)).map((name) => path.posix.join(folder, name));
-  return [...below('.'), ...below('docs'), 'examples/demo-gallery/README.md', 'test/fixtures/README.md'].filter(
-    (file) => file.endsWith('.md'),
-  );
+  return [
+    ...below('.'),
+    ...below('docs'),
+    'examples/demo-gallery/README.md',
+    'examples/photos/README.md',
+    'test/fixtures/README.md',
+  ].filter((file) => file.endsWith('.md'));
 }
 
 const FENCE = /^```(\S*)[^\n]*\n(.*?)^```$/gms;
