@@ -18,8 +18,10 @@ export function listDocuments(): readonly string[] {
     ...below('.'),
     ...below('docs'),
     'examples/demo-gallery/README.md',
+    'examples/demo-gallery/model/README.md',
     'examples/photos/README.md',
     'test/fixtures/README.md',
+    'tools/demo-model/README.md',
   ].filter((file) => file.endsWith('.md'));
 }
 

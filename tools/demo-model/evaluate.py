@@ -39,7 +39,7 @@ def evaluate_facts(model, tokenizer, facts, pool):
     return {f"top-{top}": round((ranks < top).float().mean().item(), 4) for top in (1, 3)}
 
 
-def report(model, tokenizer, rounds=10):
+def report(model, tokenizer, rounds=5):
     """Prints each figure as the mean over some rounds with fresh pictures, and the worst round."""
     _, _, test = split_pairs()
     rng = np.random.default_rng(7)

@@ -83,8 +83,9 @@ class Writer:
 
     def keyword(self, facts):
         thing = THINGS[facts.thing]
-        name = self.pick((thing.name, *thing.synonyms))
-        return (name, ANY_COUNT) if self.chance(0.7) else (thing.plural, SEVERAL if thing.plural != thing.name else ANY_COUNT)
+        if facts.count > 1 and self.chance(0.5):
+            return thing.plural, SEVERAL if thing.plural != thing.name else ANY_COUNT
+        return self.pick((thing.name, *thing.synonyms)), ANY_COUNT
 
     def time(self, facts):
         """Words for the time, or none."""

@@ -35,6 +35,7 @@ def make_batches(tokenizer, size, seed):
         facts = [draw_facts(trained[rng.integers(len(trained))], rng) for _ in range(size)]
         pictures, covers = zip(*(pool.picture(fact) for fact in facts))
         sentences = [writer.sentence(fact) for fact in facts]
+        assert all(sentence.fits(fact) for sentence, fact in zip(sentences, facts)), "a sentence is wrong about its picture"
         covers = share_of_patches(np.stack(covers))
         yield {
             "pictures": torch.from_numpy(np.stack(pictures)),
@@ -186,12 +187,12 @@ def losses_of(model, teacher, batch, share, with_text):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "build")
-    parser.add_argument("--steps", type=int, default=2200)
+    parser.add_argument("--steps", type=int, default=850)
     parser.add_argument("--vision-steps", type=int, default=300, help="steps before the text side joins")
-    parser.add_argument("--batch", type=int, default=128, help="pictures a step, over all processes")
-    parser.add_argument("--ranks", type=int, default=2, help="processes; another number gives other weights")
+    parser.add_argument("--batch", type=int, default=144, help="pictures a step, over all processes")
+    parser.add_argument("--ranks", type=int, default=6, help="processes; another number gives other weights")
     parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--every", type=int, default=200, help="steps between checkpoints")
+    parser.add_argument("--every", type=int, default=100, help="steps between checkpoints")
     parser.add_argument("--resume", action="store_true")
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
