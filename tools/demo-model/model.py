@@ -17,6 +17,7 @@ STD = (0.26862954, 0.26130258, 0.27577711)
 def build_model(tokenizer, vision_layers=4, text_layers=2, width=128):
     start, end = tokenizer.token_to_id(START), tokenizer.token_to_id(END)
     shared = {"hidden_size": width, "intermediate_size": 4 * width, "num_attention_heads": width // 32, "hidden_act": "gelu"}
+    shared |= {"projection_dim": EMBEDDING}
     # The pooled token is the one with eos_token_id, unless that is 2.
     text = {"vocab_size": end + 1, "max_position_embeddings": MAX_TOKENS, "num_hidden_layers": text_layers}
     text |= {"bos_token_id": start, "eos_token_id": end, "pad_token_id": end}
