@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from scenes import draw_scene, emoji
+from canvas import emoji
+from scenes import draw_scene
 from world import COUNTS, DAY, NIGHT, NO_TIME, PLACES, SEED, THINGS
 
 SIDE = 84
