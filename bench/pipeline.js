@@ -15,7 +15,7 @@ const count = Number(process.env.BENCH_PHOTOS ?? 96);
 const warmUp = 32;
 
 const model = makeVit('vit-b-32', cache);
-const photos = await makePhotos(cache, path.join(root, 'examples', 'demo-gallery', 'photos'));
+const photos = await makePhotos(cache, path.join(root, 'examples', 'photos'));
 const script = (name, args) =>
   Number(
     execFileSync(process.execPath, [path.join(root, 'bench', 'support', name), ...args.map(String)], {

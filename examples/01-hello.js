@@ -2,7 +2,7 @@
 // node examples/01-hello.js [model: a local folder or a hub repository] [photo folder]
 import { createRunner, memoryQueue, memorySink } from 'clip-runner';
 
-const [model = './test/fixtures/models/siglip-tiny', photos = 'examples/demo-gallery/photos'] = process.argv.slice(2);
+const [model = './test/fixtures/models/siglip-tiny', photos = 'examples/photos'] = process.argv.slice(2);
 
 const queue = memoryQueue();
 const sink = memorySink();

@@ -31,7 +31,7 @@ const runner = createRunner({
   queue: redisQueue({ url, name: queueName, backoffBaseMs: 50 }),
   sink: httpSink({ baseUrl: `http://127.0.0.1:${server.address().port}`, token }),
   models: [{ label: 'tiny', name: './test/fixtures/models/siglip-tiny' }],
-  roots: ['examples/demo-gallery/photos'],
+  roots: ['examples/photos'],
 });
 const settled = new Promise((resolve) => {
   let left = 3;

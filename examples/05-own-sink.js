@@ -20,7 +20,7 @@ const runner = createRunner({
   queue,
   sink: fileSink(file),
   models: [{ label: 'tiny', name: './test/fixtures/models/siglip-tiny' }],
-  roots: ['examples/demo-gallery/photos'],
+  roots: ['examples/photos'],
 });
 queue.push({ photo_id: 1, user_id: 1, path: 'camera.jpg', tasks: ['clip'] });
 

@@ -5,7 +5,7 @@ import { build, installDependencies, root } from './prepare.mjs';
 
 installDependencies();
 build();
-const photos = path.join(root, 'examples', 'demo-gallery', 'photos');
+const photos = path.join(root, 'examples', 'photos');
 const model = path.join(root, 'test', 'fixtures', 'models', 'siglip-tiny');
 const args = ['dist/cli.js', 'demo', '--photos', photos, '--model', model, ...process.argv.slice(2)];
 const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });

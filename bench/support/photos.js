@@ -1,4 +1,4 @@
-// Camera-sized photos for the benches, made from the public-domain pictures of the demo gallery.
+// Camera-sized photos for the benches, made from the public-domain pictures of the examples.
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import sharp from 'sharp';

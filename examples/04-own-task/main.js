@@ -4,7 +4,7 @@ import averageColor from './average-color.js';
 
 const queue = memoryQueue();
 const sink = memorySink();
-const runner = createRunner({ queue, sink, tasks: [averageColor], roots: ['examples/demo-gallery/photos'] });
+const runner = createRunner({ queue, sink, tasks: [averageColor], roots: ['examples/photos'] });
 
 const photos = ['brick.jpg', 'hubble.jpg', 'chelsea.jpg'];
 photos.forEach((path, index) => queue.push({ photo_id: index + 1, user_id: 1, path, tasks: ['average-color'] }));

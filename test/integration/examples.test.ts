@@ -5,7 +5,7 @@ import { SIGLIP } from '../support/fixtures.js';
 import { plainEnvironment, Program, ROOT, runNode, type Ending } from '../support/program.js';
 import { startRedis, type RedisServer } from '../support/redis-server.js';
 
-const PHOTOS = path.join(ROOT, 'examples', 'demo-gallery', 'photos');
+const PHOTOS = path.join(ROOT, 'examples', 'photos');
 const lines = (text: string): string[] => text.trimEnd().split('\n');
 
 describe('the examples', () => {
@@ -18,6 +18,7 @@ describe('the examples', () => {
       '04-own-task',
       '05-own-sink.js',
       'demo-gallery',
+      'photos',
     ]);
   });
 
@@ -125,7 +126,9 @@ const DEMO = ['dist/cli.js', 'demo', '--photos', PHOTOS, '--model', SIGLIP];
 
 describe('the demo', () => {
   const demo = (env = plainEnvironment()): Promise<Ending> => runNode([...DEMO, '--exit'], { env });
-  const photos = readdirSync(PHOTOS).sort();
+  const photos = readdirSync(PHOTOS)
+    .filter((name) => name !== 'README.md')
+    .sort();
 
   /** The photos of the table's rows that show a callback and three neighbours. */
   const rows = (stdout: string): string[] =>

@@ -10,7 +10,7 @@ const MANIFEST = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'
   version: string;
   dependencies: Record<string, string>;
 };
-const PHOTOS = path.join(ROOT, 'examples', 'demo-gallery', 'photos');
+const PHOTOS = path.join(ROOT, 'examples', 'photos');
 const INSTALL_MS = 300_000;
 
 interface Packed {

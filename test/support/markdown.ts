@@ -14,7 +14,10 @@ export function readText(file: string): string {
 export function listDocuments(): readonly string[] {
   const below = (folder: string): string[] =>
     readdirSync(path.join(ROOT, folder)).map((name) => path.posix.join(folder, name));
-  const further = ['examples/demo-gallery', 'test/fixtures', 'tools/export'].map((folder) => `${folder}/README.md`);
+  const further = [
+    ...['examples/demo-gallery', 'examples/demo-gallery/model', 'examples/photos', 'test/fixtures'],
+    ...['tools/demo-model', 'tools/export'],
+  ].map((folder) => `${folder}/README.md`);
   return [...below('.'), ...below('docs'), ...further].filter((file) => file.endsWith('.md'));
 }
 

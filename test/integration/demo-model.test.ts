@@ -1,0 +1,78 @@
+import { readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createRunner, type Runner } from '../../dist/index.js';
+import { cosine } from '../support/fixtures.js';
+import { ROOT } from '../support/program.js';
+
+const GALLERY = path.join(ROOT, 'examples', 'demo-gallery');
+const PHOTOS = path.join(GALLERY, 'photos');
+const MODEL = path.join(GALLERY, 'model');
+
+/** A file is named by the sentence about it, and a number where there is another of that name. */
+const names = readdirSync(PHOTOS).sort();
+const sentenceOf = (name: string): string => name.replace(/(-\d)?\.jpg$/, '').replaceAll('-', ' ');
+
+/** `two cats on the beach at night` -> `cats`, `on the beach`. */
+function subjectOf(sentence: string): { readonly thing: string; readonly place: string } {
+  const [, thing, place] =
+    /^(?:an?|two|three) (.+?) ((?:on|in|under) (?:the )?.+?)(?: at night)?$/.exec(sentence) ?? [];
+  if (thing === undefined || place === undefined) throw new Error(`no sentence about a photo: ${sentence}`);
+  return { thing, place };
+}
+
+/** Whether two sentences are about the same thing, one or several, at the same place. */
+function isAlike(one: string, other: string): boolean {
+  const [a, b] = [subjectOf(one), subjectOf(other)];
+  return a.place === b.place && (a.thing.startsWith(b.thing) || b.thing.startsWith(a.thing));
+}
+
+let runner: Runner;
+let photos: readonly Float32Array[];
+beforeAll(async () => {
+  runner = createRunner({ models: [{ label: 'demo', name: MODEL }], tasks: ['clip', 'text'], device: 'cpu' });
+  await runner.start();
+  photos = await runner.embedImages(names.map((name) => path.join(PHOTOS, name)));
+}, 120_000);
+afterAll(() => runner.stop());
+
+/** The sentences of all photos, the best first, for each of the texts. */
+async function search(texts: readonly string[]): Promise<readonly (readonly string[])[]> {
+  const vectors = await runner.embedTexts(texts);
+  return vectors.map((vector) =>
+    names
+      .map((name, index) => ({ sentence: sentenceOf(name), score: cosine(vector, photos[index]!) }))
+      .sort((a, b) => b.score - a.score)
+      .map(({ sentence }) => sentence),
+  );
+}
+
+describe('the demo model', () => {
+  it('finds the photo of a sentence first for three of four, and among three for 95 of 100', async () => {
+    expect(names).toHaveLength(60);
+    const sentences = names.map(sentenceOf);
+    const found = await search(sentences);
+    const share = (top: number): number =>
+      sentences.filter((sentence, index) => found[index]!.slice(0, top).some((other) => isAlike(sentence, other)))
+        .length / sentences.length;
+    expect(share(1)).toBeGreaterThanOrEqual(0.75);
+    expect(share(3)).toBeGreaterThanOrEqual(0.95);
+  });
+
+  it('answers "a cat on the beach" with all cats on beaches', async () => {
+    const [found] = await search(['a cat on the beach']);
+    const cats = names.map(sentenceOf).filter((sentence) => isAlike(sentence, 'a cat on the beach'));
+    expect(cats.length).toBeGreaterThanOrEqual(2);
+    expect([...found!.slice(0, cats.length)].sort()).toEqual([...cats].sort());
+  });
+
+  it('has no more than 6 MB, and photos of less than 60 kB', () => {
+    const sizes = (folder: string): number[] =>
+      readdirSync(folder, { recursive: true, encoding: 'utf8' })
+        .map((name) => statSync(path.join(folder, name)))
+        .filter((file) => file.isFile())
+        .map((file) => file.size);
+    expect(sizes(MODEL).reduce((sum, size) => sum + size, 0)).toBeLessThan(6_000_000);
+    expect(Math.max(...sizes(PHOTOS))).toBeLessThan(60_000);
+  });
+});
