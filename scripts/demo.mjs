@@ -5,8 +5,12 @@ import { build, installDependencies, root } from './prepare.mjs';
 
 installDependencies();
 build();
-const photos = path.join(root, 'examples', 'photos');
-const model = path.join(root, 'test', 'fixtures', 'models', 'siglip-tiny');
-const args = ['dist/cli.js', 'demo', '--photos', photos, '--model', model, ...process.argv.slice(2)];
+const gallery = path.join(root, 'examples', 'demo-gallery');
+const sentences = ['a cat on the beach', 'a robot in the kitchen', 'two elephants in the city at night'];
+const args = [
+  ...['dist/cli.js', 'demo', '--photos', path.join(gallery, 'photos'), '--model', path.join(gallery, 'model')],
+  ...['--ask', ...sentences],
+  ...process.argv.slice(2),
+];
 const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
 process.exitCode = status ?? 1;

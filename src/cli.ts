@@ -46,7 +46,8 @@ program
   .description('show the whole way of a photo on embedded parts, without Redis or network')
   .requiredOption('--photos <folder>', 'folder of photos')
   .requiredOption('--model <folder>', 'folder of a CLIP model')
-  .option('--exit', 'end after the table', false)
+  .option('--ask <sentence...>', 'sentences to answer at once', [])
+  .option('--exit', 'end then, instead of asking for more', false)
   .action(async (flags: Omit<DemoOptions, 'redisUrl'>) => {
     process.exitCode = await runDemo({ ...flags, redisUrl: process.env['REDIS_URL'] });
   });

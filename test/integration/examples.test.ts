@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { SIGLIP } from '../support/fixtures.js';
 import { plainEnvironment, Program, ROOT, runNode, type Ending } from '../support/program.js';
 import { startRedis, type RedisServer } from '../support/redis-server.js';
 
@@ -121,14 +120,18 @@ describe('03-embed-in-a-backend', () => {
   });
 });
 
+const GALLERY = path.join(ROOT, 'examples', 'demo-gallery');
+const SENTENCES = ['a cat on the beach', 'a robot in the kitchen'];
+
 // As scripts/demo.mjs starts it, which would also install and build.
-const DEMO = ['dist/cli.js', 'demo', '--photos', PHOTOS, '--model', SIGLIP];
+const DEMO = [
+  ...['dist/cli.js', 'demo', '--photos', path.join(GALLERY, 'photos'), '--model', path.join(GALLERY, 'model')],
+  ...['--ask', ...SENTENCES],
+];
 
 describe('the demo', () => {
   const demo = (env = plainEnvironment()): Promise<Ending> => runNode([...DEMO, '--exit'], { env });
-  const photos = readdirSync(PHOTOS)
-    .filter((name) => name !== 'README.md')
-    .sort();
+  const photos = readdirSync(path.join(GALLERY, 'photos')).sort();
 
   /** The photos of the table's rows that show a callback and three neighbours. */
   const rows = (stdout: string): string[] =>
@@ -136,18 +139,27 @@ describe('the demo', () => {
       .map((line) => /^(\S+) +\d+ ms  \S+ -?\d\.\d\d, \S+ -?\d\.\d\d, \S+ -?\d\.\d\d$/.exec(line)?.[1])
       .filter((name) => name !== undefined);
 
-  it('shows a row for each of at least twelve photos and ends with 0', async () => {
+  /** The first photo that a sentence found. */
+  const found = (stdout: string, sentence: string): string | undefined =>
+    lines(stdout)
+      .map((line) => line.split(`"${sentence}" → `)[1])
+      .find((answer) => answer !== undefined)
+      ?.split(' ')[0];
+
+  it('takes 60 photos through the embedded queue, and shows a row for the first twelve', async () => {
     const { ended, stdout, stderr } = await demo();
     expect(stderr).toBe('');
     expect(ended).toBe(0);
-    expect(photos.length).toBeGreaterThanOrEqual(12);
-    expect(rows(stdout)).toEqual(photos);
+    expect(photos).toHaveLength(60);
+    expect(rows(stdout)).toEqual(photos.slice(0, 12));
     expect(stdout).toContain('the embedded queue');
+    expect(stdout).toContain('60 callbacks for 60 photos');
   });
 
-  it('finds the same picture in other clothes: the nearest of a photo is its turned or grey copy', async () => {
+  it('finds the photos that sentences mean', async () => {
     const { stdout } = await demo();
-    expect(stdout).toMatch(/^astronaut\.jpg .* ms {2}turned\.jpg/m);
+    expect(found(stdout, 'a cat on the beach')).toMatch(/cat-on-the-beach/);
+    expect(found(stdout, 'a robot in the kitchen')).toMatch(/robots?-in-the-kitchen/);
   });
 
   it('goes the way through Redis where REDIS_URL is set, and leaves nothing there', async () => {
@@ -157,7 +169,7 @@ describe('the demo', () => {
       expect(stderr).toBe('');
       expect(ended).toBe(0);
       expect(stdout).toContain('jobs go into Redis');
-      expect(rows(stdout)).toEqual(photos);
+      expect(stdout).toContain('60 callbacks for 60 photos');
       expect(await redis.client().keys('*')).toEqual([]);
     } finally {
       await redis.stop();
@@ -172,9 +184,13 @@ describe('the demo', () => {
     expect(lines(stderr)).toEqual([expect.stringMatching(/^clip-runner: No Redis took the jobs .*REDIS_URL/)]);
   });
 
-  it('asks for more photos unless told to exit, and ends with 0 at the end of its input', async () => {
-    const { ended, stdout, stderr } = await runNode(DEMO);
-    expect(stdout).toContain('Type the path of another picture');
+  it('answers typed sentences and paths unless told to exit, and ends with 0 at the end of its input', async () => {
+    const picture = path.join(GALLERY, 'photos', 'a-cat-on-the-beach.jpg');
+    const program = new Program(process.execPath, DEMO, { stdin: 'pipe' });
+    program.child.stdin?.end(`a penguin in the desert\n${picture}\n`);
+    const { ended, stdout, stderr } = await program.end();
+    expect(stdout).toMatch(/^(?:> )*(?:a|two|three)-penguins?-in-the-desert/m);
+    expect(stdout).toMatch(/^(?:> )*a-cat-on-the-beach\.jpg 1\.00, /m);
     expect(stderr).toBe('');
     expect(ended).toBe(0);
   });

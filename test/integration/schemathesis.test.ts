@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { pythonWith } from '../../scripts/python-venv.mjs';
 import { EmbedService } from '../support/embed-service.js';
 import { plainEnvironment, Program, ROOT } from '../support/program.js';
-import { pythonWith } from '../support/python-venv.js';
 
 /** Making the environment of Python is a matter of minutes, once. */
 const SETUP_MS = 600_000;
@@ -14,7 +14,7 @@ const SEED = '20260101';
 let python: string;
 let folder: string;
 beforeAll(async () => {
-  python = pythonWith('tools/schemathesis/requirements.txt');
+  python = await pythonWith('tools/schemathesis/requirements.txt');
   folder = await mkdtemp(path.join(tmpdir(), 'clip-runner-schemathesis-'));
 }, SETUP_MS);
 afterAll(() => rm(folder, { recursive: true, force: true }));

@@ -1,0 +1,160 @@
+// npm run bench -- embed-service: `clip-runner serve` against the same service in Python (FastAPI, transformers, torch),
+// with the same weights of the size of CLIP ViT-B/32, over real HTTP; both run all the time and are asked in turn.
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'undici';
+import { pythonWith } from '../scripts/python-venv.mjs';
+import { embed, measureLoad } from './support/http-load.js';
+import { describeMachine, printTable, saveJson } from './support/report.js';
+
+const root = path.resolve(import.meta.dirname, '..');
+const peerFolder = path.join('bench', 'peers', 'embed-service');
+const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
+const seconds = Number(process.env.BENCH_SECONDS ?? 5);
+const CLIENTS = [1, 8, 64];
+const DIMENSION = 512;
+
+const python = await pythonWith(path.join(peerFolder, 'requirements.txt'));
+const model = await makeModel();
+const texts = makeTexts(500);
+const services = {
+  'FastAPI + torch': await startPeer(),
+  'clip-runner serve': await startOurs(),
+};
+try {
+  const machine = describeMachine(root, ['fastify', 'onnxruntime-node']);
+  console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.versions.join(', ')}`);
+  console.log(
+    `Text tower of CLIP ViT-B/32, random weights, fp32; ${rounds} rounds of ${seconds} s a side, interleaved`,
+  );
+  console.log(
+    `Least cosine between the two over 50 texts: ${(await leastCosine(Object.values(services))).toFixed(8)}\n`,
+  );
+  const results = {};
+  for (const clients of CLIENTS) {
+    const rows = Object.fromEntries(Object.keys(services).map((name) => [name, []]));
+    for (let round = 0; round <= rounds; round++) {
+      for (const [name, { url }] of Object.entries(services)) {
+        const load = await measureLoad({ url, clients, seconds, texts, dimension: DIMENSION });
+        if (round > 0) rows[name].push(load); // The first one warms both up.
+      }
+    }
+    results[clients] = rows;
+    console.log(`${clients} clients`);
+    printTable(column(rows, 'perSecond'), 'requests/s');
+    for (const percentile of ['p50', 'p95', 'p99']) printTable(column(rows, percentile), `${percentile} ms`);
+    console.log('');
+  }
+  const memory = Object.fromEntries(Object.entries(services).map(([name, { pid }]) => [name, peakMiB(pid)]));
+  console.log(
+    `Peak memory: ${Object.entries(memory)
+      .map(([name, mib]) => `${name} ${mib} MiB`)
+      .join(', ')}`,
+  );
+  saveJson(root, 'embed-service', { machine, rounds, seconds, results, memory });
+} finally {
+  for (const { child } of Object.values(services)) {
+    child.kill('SIGTERM');
+    if (child.exitCode === null) await once(child, 'exit');
+  }
+}
+
+function column(rows, name) {
+  return Object.fromEntries(Object.entries(rows).map(([side, loads]) => [side, loads.map((load) => load[name])]));
+}
+
+/** One folder that both sides read: torch weights, and the graphs that the exporter made of them. */
+async function makeModel() {
+  const folder = path.join(root, 'bench', '.cache', 'clip-vit-b-32');
+  if (existsSync(path.join(folder, 'onnx', 'text_model.onnx'))) return folder;
+  console.log('Making the model (random weights, the size of ViT-B/32) …');
+  const weights = `${folder}-torch`;
+  const tokenizer = path.join(root, 'test', 'fixtures', 'tokenizers', 'clip-bpe');
+  call([path.join(peerFolder, 'make_model.py'), tokenizer, weights]);
+  rmSync(folder, { recursive: true, force: true });
+  call(
+    [path.join('tools', 'export', 'export_clip.py'), weights, folder],
+    await pythonWith(path.join('tools', 'export', 'requirements.txt')),
+  );
+  return folder;
+}
+
+function call(args, program = python) {
+  const { status } = spawnSync(program, args, { cwd: root, stdio: ['ignore', 2, 2] });
+  if (status !== 0) throw new Error(`${args[0]} ended with ${status}`);
+}
+
+async function startPeer() {
+  const port = await freePort();
+  return start(python, [path.join(peerFolder, 'server.py'), `${model}-torch`, String(port)], port);
+}
+
+async function startOurs() {
+  const port = await freePort();
+  const args = ['serve', '--models', `clip=${model}`, '--dim', '0', '--port', String(port), '--log-level', 'warn'];
+  return start(process.execPath, [path.join('dist', 'cli.js'), ...args], port);
+}
+
+async function start(program, args, port) {
+  const child = spawn(program, args, { cwd: root, stdio: ['ignore', 2, 2] });
+  const service = { child, pid: child.pid, url: `http://127.0.0.1:${port}` };
+  const client = new Client(service.url);
+  for (let tries = 0; tries < 600; tries++) {
+    if (child.exitCode !== null) break;
+    try {
+      await embed(client, 'a cat', DIMENSION);
+      await client.close();
+      return service;
+    } catch {
+      await sleep(200);
+    }
+  }
+  child.kill();
+  throw new Error(`${program} ${args[0]} did not answer.`);
+}
+
+async function leastCosine([a, b]) {
+  const clients = [new Client(a.url), new Client(b.url)];
+  const cosines = [];
+  for (const text of texts.slice(0, 50)) {
+    const [left, right] = await Promise.all(clients.map((client) => embed(client, text, DIMENSION)));
+    const dot = (x, y) => x.reduce((sum, value, index) => sum + value * y[index], 0);
+    cosines.push(dot(left, right) / Math.sqrt(dot(left, left) * dot(right, right)));
+  }
+  for (const client of clients) await client.close();
+  return Math.min(...cosines);
+}
+
+/** Sentences of 2 to 14 words, as people type them; the same in every run. */
+function makeTexts(count) {
+  const words = 'a cat dog red old house on the beach in snow at night two children playing with ball under tree'.split(
+    ' ',
+  );
+  let seed = 20261122;
+  const random = (below) => {
+    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+    return Math.floor((seed / 2 ** 32) * below);
+  };
+  return Array.from({ length: count }, () =>
+    Array.from({ length: 2 + random(13) }, () => words[random(words.length)]).join(' '),
+  );
+}
+
+/** Highest resident memory of a process so far. */
+function peakMiB(pid) {
+  const [, kib = '0'] = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return Math.round(Number(kib) / 1024);
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}

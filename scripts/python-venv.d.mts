@@ -1,0 +1,2 @@
+/** See `python-venv.mjs`. */
+export function pythonWith(requirements: string): Promise<string>;
