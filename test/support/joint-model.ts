@@ -17,7 +17,7 @@ export const JOINT_GOLDEN = JSON.parse(readFileSync(path.join(JOINT, 'golden.jso
   readonly image_embeds: readonly (readonly number[])[];
 };
 
-export const JOINT_SIDE = 32;
+const JOINT_SIDE = 32;
 /** The tower of the texts: 997 ids of 16 numbers. */
 export const JOINT_TABLE_BYTES = 997 * 16 * 4;
 

@@ -24,7 +24,7 @@ export interface SearchServerSettings {
   readonly answer?: Answer;
 }
 
-export const FOUND = [
+const FOUND = [
   { photo: { id: 42, url: '/uploads/original/beach.jpg', user_id: 1 }, distance: 0.1234567 },
   { photo: { id: '9007199254740993', url: 'https://cdn.example/x.jpg' }, distance: 0.5 },
   { photo: { id: 7, url: 'uploads/original/海 边.jpg' }, distance: 1 },
