@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { show } from '../check.js';
 import { RunnerError } from '../errors.js';
@@ -13,8 +14,15 @@ export interface Repository {
 const MAX_LENGTH = 96;
 
 /** Whether a model's name says by its form that it is a folder, whether that exists or not. */
-export function looksLikeFolder(name: string): boolean {
+function looksLikeFolder(name: string): boolean {
   return /^[.~/]/.test(name) || isAbsolute(name);
+}
+
+/** Whether a model's name means a folder: by its form, or because there is one. */
+export async function isLocalFolder(name: string): Promise<boolean> {
+  if (looksLikeFolder(name)) return true;
+  const facts = await stat(name).catch(() => undefined);
+  return facts?.isDirectory() === true;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
 import { RunnerError } from '../errors.js';
 import type { ClipModel, Dtype, ImagePreprocess, ModelName } from '../model.js';
@@ -9,7 +9,7 @@ import { checkExternalFile, readExternalLocations } from './external-data.js';
 import { resolveHubOptions, type HubOptions, type ResolvedHubOptions } from './hub-options.js';
 import { selectFiles, visionFileOf, type ModelFiles } from './layouts.js';
 import { parsePreprocess } from './preprocess-config.js';
-import { looksLikeFolder, parseRepository, type Repository } from './repository.js';
+import { isLocalFolder, parseRepository, type Repository } from './repository.js';
 import { openCached, openFolder, openHub, type ModelSource } from './source.js';
 import { createTransport } from './transport.js';
 
@@ -32,7 +32,7 @@ export interface ResolveOptions extends HubOptions {
 export async function resolveClipModel(model: ModelName, options: ResolveOptions): Promise<ClipModel> {
   const { dtype, wantText, onProgress, onFallback, signal, ...hubOptions } = options;
   const hub = resolveHubOptions(hubOptions);
-  if (looksLikeFolder(model.name) || (await isFolder(model.name))) {
+  if (await isLocalFolder(model.name)) {
     return buildModel(await openFolder(model.name), { model, dtype, wantText });
   }
   const { repository: id, layout, licence } = lookUpModel(model.name);
@@ -127,9 +127,4 @@ async function ensureExternalData(source: ModelSource, files: ModelFiles): Promi
 async function readPreprocess(source: ModelSource, files: ModelFiles): Promise<ImagePreprocess> {
   const path = join(source.folder, files.preprocess);
   return parsePreprocess(path, await readFile(path, 'utf8'));
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  const facts = await stat(path).catch(() => undefined);
-  return facts?.isDirectory() === true;
 }
