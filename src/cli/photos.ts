@@ -3,6 +3,7 @@ import type { RunnerOptions } from '../options.js';
 import { redisQueue } from '../queue/redis.js';
 import { createRunner } from '../runner.js';
 import { httpSink } from '../sink/http.js';
+import { faceOptions } from './face-settings.js';
 import { createLog, type Log } from './log.js';
 import { logEvents } from './log-events.js';
 import { progressLine } from './progress.js';
@@ -23,8 +24,11 @@ export async function runPhotos(settings: Settings, env: NodeJS.ProcessEnv): Pro
     maxAttempts: settings.maxAttempts,
     ...(settings.deadLetterName === '' ? {} : { deadLetterName: settings.deadLetterName }),
   });
+  const faces = await faceOptions(settings, env, log);
   const runner = createRunner({
     ...runnerOptions(settings, env),
+    ...faces,
+    tasks: faces === undefined ? ['clip'] : ['clip', 'face'],
     queue,
     sink: httpSink({ baseUrl: settings.apiBaseUrl, token: settings.token }),
   });
@@ -67,7 +71,7 @@ function runnerOptions(settings: Settings, env: NodeJS.ProcessEnv): RunnerOption
 
 /** Said once at the start, so that nobody waits for what this version does not do. */
 function sayWhatIsMissing(settings: Settings, log: Log): void {
-  const missing = ['face', 'ocr', ...(settings.captionEnabled ? ['caption (CAPTION_ENABLED=1)'] : [])];
+  const missing = ['ocr', ...(settings.captionEnabled ? ['caption (CAPTION_ENABLED=1)'] : [])];
   log.warn({ tasks: missing }, 'not supported yet: these tasks are passed over, a job is done without them');
   if (settings.token === '')
     log.warn('PROCESSING_INTERNAL_TOKEN is empty: the server will refuse the callbacks unless it has none either');

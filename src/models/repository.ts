@@ -14,7 +14,7 @@ export interface Repository {
 const MAX_LENGTH = 96;
 
 /** Whether a model's name says by its form that it is a folder, whether that exists or not. */
-function looksLikeFolder(name: string): boolean {
+export function looksLikeFolder(name: string): boolean {
   return /^[.~/]/.test(name) || isAbsolute(name);
 }
 
