@@ -6,14 +6,19 @@ import { warpSimilarity } from './warp.js';
 export const CROP_SIDE = 112;
 export const CROP_BYTES = CROP_SIDE * CROP_SIDE * 3;
 
-/** Where eyes, nose and corners of the mouth lie in an aligned face, in the order of the landmarks. */
-const TEMPLATE: readonly Point[] = [
-  [38.2946, 51.6963],
-  [73.5318, 51.5014],
-  [56.0252, 71.7366],
-  [41.5493, 92.3655],
-  [70.7299, 92.2041],
-];
+/**
+ * Where eyes, nose and corners of the mouth lie in an aligned face, in the order of the landmarks. insightface has these
+ * numbers in single precision, which moves some pixels.
+ */
+const TEMPLATE: readonly Point[] = (
+  [
+    [38.2946, 51.6963],
+    [73.5318, 51.5014],
+    [56.0252, 71.7366],
+    [41.5493, 92.3655],
+    [70.7299, 92.2041],
+  ] as const
+).map(([x, y]) => [Math.fround(x), Math.fround(y)]);
 
 /**
  * The face with these five landmarks, turned and scaled onto the template: `112 x 112 x 3` bytes, RGB, black where it
