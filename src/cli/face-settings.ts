@@ -27,8 +27,8 @@ export async function faceOptions(
   env: NodeJS.ProcessEnv,
   log: Log,
 ): Promise<RunnerOptions | undefined> {
-  const { faceEnabled, ...options } = settings;
-  const { faceModel, faceLabel } = options;
+  const { faceEnabled, faceModel, faceLabel, faceDim, faceThreshold, faceNms, faceSize } = settings;
+  const { maxFacesPerPhoto, faceExtras, faceLadder } = settings;
   const usual = VARIABLES.faceModel.default;
   if (faceEnabled === '0') return undefined;
   const isNamed = faceEnabled === '1' || faceModel !== usual || (env[VARIABLES.faceModel.env] ?? '') !== '';
@@ -44,5 +44,6 @@ export async function faceOptions(
     const fact = { label: faceLabel, model: faceModel };
     log.warn(fact, 'faces of this model go by the label of another: set PROCESSING_DEFAULT_FACE_MODEL');
   }
-  return options;
+  const finding = { faceThreshold, faceNms, faceSize, maxFacesPerPhoto, faceLadder };
+  return { faceModel, faceLabel, faceDim, faceExtras, ...finding };
 }

@@ -429,7 +429,7 @@ describe('a face model', () => {
     const graph = new GraphWriter(3);
     const nothing = graph.node('Mul', [graph.node('ReduceMean', ['in'], { keepdims: 0 }), graph.scalar(0)]);
     const bias = made.broken === true ? graph.node('Log', [nothing]) : nothing;
-    const outputs: Record<string, object> = {};
+    const outputs: Record<string, { from: string; dims: number[]; type: 'float32' }> = {};
     for (const [part, width] of made.parts ?? [1, 4, 10].map((width, part) => [part, width] as const)) {
       for (const stride of [8, 16, 32]) {
         const dims = [(made.anchors ?? 2) * (64 / stride) ** 2, width];
