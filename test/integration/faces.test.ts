@@ -141,6 +141,26 @@ describe('detectFaces', () => {
     expect(Object.keys(face.quality).sort()).toEqual(['pitch', 'roll', 'score', 'sharpness', 'size', 'yaw']);
   });
 
+  it('gives each face of a batch the vector that it has alone', async () => {
+    const { runner } = await started();
+    const pictures = await Promise.all(
+      [[cell(2, 3, REDS[0]), cell(9, 9, REDS[3])], [], [cell(4, 4, REDS[5])], [cell(1, 1, REDS[2])]].map((marks) =>
+        markedPicture(marks),
+      ),
+    );
+    const together = (await runner.detectFaces(pictures)).flat();
+    const alone = [];
+    for (const picture of pictures) alone.push(...(await runner.detectFaces([picture])).flat());
+    expect(together).toHaveLength(4);
+    for (const [i, face] of together.entries()) {
+      for (const [j, other] of alone.entries()) {
+        const likeness = cosine(face.embedding, other.embedding);
+        if (i === j) expect(likeness).toBeGreaterThan(0.999999);
+        else expect(likeness).toBeLessThan(0.9999);
+      }
+    }
+  });
+
   it('answers in pixels of the original, whatever its size', async () => {
     const { runner } = await started();
     const [small, large] = await runner.detectFaces([

@@ -46,14 +46,14 @@ export function decodeAnswers(
       const cell = Math.floor(index / answer.anchors);
       const row = Math.floor(cell / answer.columns);
       const detection = decoder.detection(answer, index, cell % answer.columns, row, score);
-      if (!isFinite(detection)) throw badAnswer();
+      if (!isUsable(detection)) throw badAnswer();
       found.push(detection);
     }
   }
   return found;
 }
 
-function isFinite({ box, score, landmarks }: Detection): boolean {
+function isUsable({ box, score, landmarks }: Detection): boolean {
   return [score, box.x1, box.y1, box.x2, box.y2, ...landmarks.flat()].every(Number.isFinite);
 }
 

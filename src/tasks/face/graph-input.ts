@@ -24,7 +24,7 @@ export function pickPictureInput(session: Session, side: number, title: string):
 }
 
 /** The length of an axis that the graph fixes. */
-export function fixedLength(axis: number | string): number | undefined {
+function fixedLength(axis: number | string): number | undefined {
   return typeof axis === 'number' && axis > 0 ? axis : undefined;
 }
 
