@@ -32,6 +32,14 @@ export function wholeNumberBetween(min: number, max: number): Check<number> {
   );
 }
 
+/** Any number, whole or not, within bounds. */
+export function numberBetween(min: number, max: number): Check<number> {
+  return check(
+    `a number from ${min} to ${max}`,
+    (value): value is number => typeof value === 'number' && value >= min && value <= max,
+  );
+}
+
 export function oneOf<const T extends string>(values: readonly T[]): Check<T> {
   return check(`one of ${values.join(', ')}`, (value): value is T => values.includes(value as T));
 }

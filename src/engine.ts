@@ -1,16 +1,22 @@
 import { stat } from 'node:fs/promises';
 import { DirectCalls, imageInput, textInput, type ImageInput } from './direct.js';
 import { RunnerError } from './errors.js';
+import type { Emit } from './events.js';
 import type { InputKind } from './job.js';
 import type { Lane, LaneItem } from './lane.js';
-import { openLanes, type EngineHooks } from './lanes.js';
-import type { ClipModel } from './model.js';
+import { openLanes, type EngineHooks, type LaneModels } from './lanes.js';
+import { resolveFaces } from './face-settings.js';
+import type { ClipModel, FaceSettings } from './model.js';
 import { resolveClipModel } from './models/resolve.js';
 import type { ResolvedOptions } from './options.js';
 import type { TaskTable } from './task-table.js';
+import type { PhotoFaces } from './tasks/face/face.js';
 
 /** One vector or failure per input, in order. */
 export type Vectors = readonly (Float32Array | RunnerError)[];
+
+/** The faces of one photo, or its failure, per input, in order. */
+export type FaceLists = readonly (PhotoFaces | RunnerError)[];
 
 /** Models, threads and batches: the part of a runner that needs no queue. */
 export class Engine {
@@ -19,19 +25,22 @@ export class Engine {
   readonly #lanes: ReadonlyMap<InputKind, Lane>;
   readonly #tasks: TaskTable;
   readonly #models: readonly ClipModel[];
+  readonly #faces: FaceSettings | undefined;
   readonly #direct: DirectCalls;
 
   private constructor(
     lanes: ReadonlyMap<InputKind, Lane>,
     tasks: TaskTable,
-    models: readonly ClipModel[],
+    { clipModels, faces }: LaneModels,
     maxDirect: number,
   ) {
     this.#lanes = lanes;
     this.#tasks = tasks;
-    this.#models = models;
+    this.#models = clipModels;
+    this.#faces = faces;
     this.#direct = new DirectCalls((items) => this.submit(items), maxDirect);
-    this.itemBytes = models.reduce((sum, model) => sum + tensorBytes(model), 0);
+    const faceBytes = faces === undefined ? 0 : squareBytes(faces);
+    this.itemBytes = clipModels.reduce((sum, model) => sum + tensorBytes(model), faceBytes);
   }
 
   /**
@@ -41,7 +50,10 @@ export class Engine {
   static async open(options: ResolvedOptions, tasks: TaskTable, hooks: EngineHooks): Promise<Engine> {
     if (tasks.kinds().includes('image')) await checkRoots(options.roots);
     const needsModels = tasks.has('clip') || tasks.has('text');
-    const models = needsModels ? await resolveModels(options, tasks, hooks) : [];
+    const clipModels = needsModels ? await resolveModels(options, tasks, hooks) : [];
+    const faces = tasks.has('face') ? await resolveFaces(options, hooks) : undefined;
+    const models: LaneModels = { clipModels, faces };
+    tellLicences([...clipModels, ...(faces === undefined ? [] : [{ ...faces.model, label: faces.label }])], hooks.emit);
     const lanes = await openLanes(options, tasks, models, hooks);
     return new Engine(lanes, tasks, models, options.maxDirect);
   }
@@ -64,6 +76,13 @@ export class Engine {
   async embedTexts(texts: readonly string[], label: string | undefined): Promise<Vectors> {
     const model = this.#modelFor('embedTexts', 'text', label);
     return this.#ask(texts.map(textInput), `text/${model.label}`, 0);
+  }
+
+  /** @throws RunnerError `OPTIONS_INVALID` where the runner has no task `face`. */
+  async detectFaces(inputs: readonly ImageInput[]): Promise<FaceLists> {
+    if (this.#faces === undefined) throw missingTask('detectFaces', 'face');
+    const wanted = `face/${this.#faces.label}`;
+    return (await this.#direct.ask(inputs.map(imageInput), wanted, squareBytes(this.#faces))) as FaceLists;
   }
 
   /** Resolves when no direct call waits any more. */
@@ -89,16 +108,29 @@ export class Engine {
   }
 
   #modelFor(method: string, task: 'clip' | 'text', label: string | undefined): ClipModel {
-    if (!this.#tasks.has(task)) {
-      throw new RunnerError(
-        'OPTIONS_INVALID',
-        `${method} needs the task "${task}", which this runner does not have: add it to tasks, e.g. tasks: ['clip', 'text'].`,
-      );
-    }
+    if (!this.#tasks.has(task)) throw missingTask(method, task);
     const model = label === undefined ? this.#models[0] : this.#models.find((candidate) => candidate.label === label);
     if (model !== undefined) return model;
     const known = this.#models.map((candidate) => candidate.label).join(', ');
     throw new RunnerError('OPTIONS_INVALID', `There is no model "${label ?? ''}". The labels are: ${known || 'none'}.`);
+  }
+}
+
+function missingTask(method: string, task: string): RunnerError {
+  return new RunnerError(
+    'OPTIONS_INVALID',
+    `${method} needs the task "${task}", which this runner does not have: add it to tasks, e.g. tasks: ['clip', '${task === 'clip' ? 'text' : task}'].`,
+  );
+}
+
+/** Licences that keep weights from commercial use are told once, at the start. */
+function tellLicences(
+  models: readonly { readonly label: string; readonly name: string; readonly licence?: string }[],
+  emit: Emit,
+): void {
+  for (const { label, name, licence } of models) {
+    if (licence !== undefined && /\bNC\b|non-commercial/i.test(licence))
+      emit('model:licence', { label, name, licence });
   }
 }
 
@@ -132,4 +164,9 @@ async function resolveModels(
 function tensorBytes({ preprocess }: ClipModel): number {
   if (preprocess === undefined) return 0;
   return 3 * preprocess.crop.width * preprocess.crop.height * Float32Array.BYTES_PER_ELEMENT;
+}
+
+/** What a photo takes before its faces are known: the square that the detector sees, as its tensor. */
+function squareBytes({ size }: FaceSettings): number {
+  return 3 * size * size * Float32Array.BYTES_PER_ELEMENT;
 }

@@ -21,6 +21,8 @@ export interface RunnerEvents {
     readonly maxBatch: number;
     readonly dimension: number | undefined;
   };
+  /** A model whose licence does not allow every use; told once at the start. */
+  'model:licence': { readonly label: string; readonly name: string; readonly licence: string };
   'runner:ready': { readonly threads: number; readonly intraOpThreads: number; readonly loadMs: number };
   'runner:stopping': { readonly deadlineMs: number };
   /** `unfinished`: jobs that were given back to their queue. */
@@ -36,6 +38,13 @@ export interface RunnerEvents {
   };
   /** Names in a job's `tasks` that this runner does not do. Not an error. */
   'job:ignored': { readonly queue: string; readonly jobId: string; readonly tasks: readonly string[] };
+  /** Something about a job's result that somebody may want to know; the job goes on. */
+  'job:warning': {
+    readonly queue: string;
+    readonly jobId: string;
+    readonly unit: string;
+    readonly message: string;
+  };
   'job:done': { readonly queue: string; readonly jobId: string; readonly ms: number };
   'job:retried': {
     readonly queue: string;

@@ -12,7 +12,16 @@ export {
   type RunnerErrorOptions,
 } from './errors.js';
 export type { Delivery, Job, JobInput, JobType } from './job.js';
-export type { ClipModel, Device, Dtype, ImagePreprocess, Interpolation, ModelName } from './model.js';
+export type {
+  ClipModel,
+  Device,
+  Dtype,
+  FaceModel,
+  FaceSettings,
+  ImagePreprocess,
+  Interpolation,
+  ModelName,
+} from './model.js';
 export type { Session, TensorData, TensorInfo } from './tensor.js';
 export type {
   Photo,
@@ -24,6 +33,10 @@ export type {
   TaskUnit,
   UnitInfo,
 } from './tasks/task.js';
+export type { Face } from './tasks/face/face.js';
+export type { Box, Detection } from './tasks/face/detection.js';
+export type { Point } from './tasks/face/similarity.js';
+export type { FaceQuality } from './tasks/face/quality.js';
 export type { Clock } from './clock.js';
 export { redisQueue, type RedisQueueOptions } from './queue/redis.js';
 export { memoryQueue, type MemoryQueue, type MemoryQueueOptions } from './queue/memory.js';
@@ -33,4 +46,4 @@ export { memorySink, type MemorySink, type MemorySinkOptions } from './sink/memo
 export type { Sink } from './sink/sink.js';
 export { hubOptionsFromEnv, type HubOptions } from './models/hub-options.js';
 export { clusterFaces, type ClusterMethod, type ClusterOptions } from './album/cluster.js';
-export type { Face, FaceCluster } from './album/face.js';
+export type { FaceCluster, FaceEmbedding } from './album/face.js';

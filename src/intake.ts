@@ -137,6 +137,7 @@ export class Intake {
     }
     const ticket = new Ticket(job, units, {
       deliver,
+      onWarning: (unit, message) => emit('job:warning', { queue: queue.name, jobId: job.id, unit, message }),
       onVerdict: (verdict) => void this.#finish(claim, job.id, verdict, startedAt),
     });
     const tasks = units.map(({ unit }) => `${unit.task}/${unit.label}`);

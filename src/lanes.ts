@@ -3,7 +3,7 @@ import type { Emit } from './events.js';
 import type { InputKind } from './job.js';
 import { Lane } from './lane.js';
 import { untilAborted } from './lifecycle.js';
-import type { ClipModel } from './model.js';
+import type { ClipModel, FaceSettings } from './model.js';
 import type { ResolvedOptions } from './options.js';
 import { ThreadPool } from './pool/pool.js';
 import type { ThreadUnit, WorkerSettings } from './pool/protocol.js';
@@ -17,6 +17,12 @@ export interface EngineHooks {
   readonly signal: AbortSignal;
 }
 
+/** The models that the threads are to load. */
+export interface LaneModels {
+  readonly clipModels: readonly ClipModel[];
+  readonly faces: FaceSettings | undefined;
+}
+
 /** How a lane differs from the others: its threads, and how long a part batch may wait. */
 type LaneShape = Pick<ResolvedOptions, 'threads' | 'intraOpThreads' | 'maxWaitMs'>;
 
@@ -28,7 +34,7 @@ type LaneShape = Pick<ResolvedOptions, 'threads' | 'intraOpThreads' | 'maxWaitMs
 export async function openLanes(
   options: ResolvedOptions,
   tasks: TaskTable,
-  clipModels: readonly ClipModel[],
+  models: LaneModels,
   { emit, onStuck, signal }: EngineHooks,
 ): Promise<ReadonlyMap<InputKind, Lane>> {
   const pools: ThreadPool[] = [];
@@ -39,7 +45,7 @@ export async function openLanes(
     // One after the other: loading uses every core as it is.
     for (const kind of tasks.kinds()) {
       const shape = shapeOf(kind, options);
-      const settings = { ...workerSettings(options, shape, clipModels), tasks: tasks.refs(kind) };
+      const settings = { ...workerSettings(options, shape, models), tasks: tasks.refs(kind) };
       const { loadTimeoutMs, batchTimeoutMs } = options;
       const pool = new ThreadPool({ threads: shape.threads, settings, loadTimeoutMs, batchTimeoutMs });
       pool.whenStuck(onStuck);
@@ -49,7 +55,7 @@ export async function openLanes(
       loadMs += report.loadMs;
       lanes.set(kind, new Lane(kind, pool, { ...options, maxWaitMs: shape.maxWaitMs }, emit));
     }
-    checkDimensions(units, options.embeddingDim);
+    checkDimensions(units, options);
     checkTowers(units);
   } catch (thrown) {
     // Not awaited: a thread that hangs in its model would keep us.
@@ -74,13 +80,14 @@ function shapeOf(kind: InputKind, { threads, intraOpThreads, maxWaitMs }: Resolv
 function workerSettings(
   options: ResolvedOptions,
   { intraOpThreads }: LaneShape,
-  clipModels: readonly ClipModel[],
+  { clipModels, faces }: LaneModels,
 ): Omit<WorkerSettings, 'tasks'> {
   const { maxBatch, device, strictDevice } = options;
   const { orientation, resample, roots, maxFileBytes, maxPixels, decodeTimeoutMs, decodeConcurrency, blockDecoders } =
     options;
   return {
     clipModels,
+    ...(faces === undefined ? {} : { faces }),
     maxBatch,
     image: { orientation, resample, roots, maxFileBytes, maxPixels, decodeTimeoutMs, decodeConcurrency, blockDecoders },
     session: { device, strictDevice, intraOpThreads },
@@ -88,13 +95,17 @@ function workerSettings(
 }
 
 /** A server that expects another length would answer 400 to every job: better to say so before the first. */
-function checkDimensions(units: readonly ThreadUnit[], expected: number): void {
-  for (const { label, dimension } of units) {
+function checkDimensions(units: readonly ThreadUnit[], options: ResolvedOptions): void {
+  for (const { task, label, dimension } of units) {
+    const [expected, names] =
+      task === 'face'
+        ? [options.faceDim, 'faceDim, PROCESSING_FACE_EMBEDDING_DIM']
+        : [options.embeddingDim, 'embeddingDim, PROCESSING_EMBEDDING_DIM'];
     if (expected === 0 || dimension === undefined || dimension === expected) continue;
     throw new RunnerError(
       'MODEL_WRONG_LENGTH',
       `The model "${label}" makes vectors of ${dimension} numbers, but the server expects ${expected} ` +
-        '(embeddingDim, PROCESSING_EMBEDDING_DIM): set it to the model, or choose another model.',
+        `(${names}): set it to the model, or choose another model.`,
     );
   }
 }

@@ -59,3 +59,39 @@ export interface ClipModel {
   /** SPDX-like licence as far as it is known. */
   readonly licence?: string;
 }
+
+/** A face detector with the recogniser that goes with it, whose files lie on this machine. */
+export interface FaceModel {
+  /** As the user named it. */
+  readonly name: string;
+  /** Absolute path of the detector's graph (SCRFD or YuNet). */
+  readonly detectionFile: string;
+  /** Absolute path of the recogniser's graph (ArcFace, SFace or alike). */
+  readonly recognitionFile: string;
+  /**
+   * What the recogniser takes, RGB either way. `centred`: (value - 127.5) / 127.5; `raw`: 0 to 255, as its graph centres
+   * them itself.
+   */
+  readonly recognitionPixels: 'centred' | 'raw';
+  /** SPDX-like licence as far as it is known. */
+  readonly licence?: string;
+}
+
+/** What the task `face` is to do. */
+export interface FaceSettings {
+  readonly model: FaceModel;
+  /** Stored beside each face by the gallery, e.g. `arcface-buffalo_l`. */
+  readonly label: string;
+  /** The least score of a face. */
+  readonly threshold: number;
+  /** Overlap (intersection over union) from which on two detections are one face. */
+  readonly maxOverlap: number;
+  /** Side of the square that the detector sees, in pixels. */
+  readonly size: number;
+  /** The best are kept. */
+  readonly maxPerPhoto: number;
+  /** Whether callbacks have landmarks, score and quality, too. */
+  readonly extras: boolean;
+  /** Whether photos without a face, or with one that fills them, are looked at again, smaller and turned. */
+  readonly ladder: boolean;
+}

@@ -1,8 +1,10 @@
 import { availableParallelism } from 'node:os';
 import {
+  check,
   durationMs,
   flag,
   listOf,
+  numberBetween,
   oneOf,
   positiveInteger,
   resolveOptions,
@@ -27,7 +29,7 @@ export interface RunnerOptions extends Partial<TunableOptions> {
   readonly sink?: Sink;
   /** CLIP models: a list, or `label=name[,label=name…]`; a name is a hub repository or a local folder. */
   readonly models?: string | readonly ModelName[];
-  /** Names of built-in tasks (`clip`, `text`), and tasks of one's own. @default ['clip'] */
+  /** Names of built-in tasks (`clip`, `face`, `text`), and tasks of one's own. @default ['clip'] */
   readonly tasks?: readonly (string | Task)[];
   /** How models are found on a hub, and where they are kept. */
   readonly hub?: HubOptions;
@@ -73,6 +75,24 @@ export interface TunableOptions {
   readonly blockDecoders: boolean;
   /** Length that every model's vectors must have, or 0 for any. @default 0 */
   readonly embeddingDim: number;
+  /** Detector and recogniser of the task `face`: a pack (`buffalo_l`), a repository or a folder. @default 'buffalo_l' */
+  readonly faceModel: string;
+  /** What the gallery stores beside each face. @default 'arcface-buffalo_l' */
+  readonly faceLabel: string;
+  /** Length that the vectors of faces must have, or 0 for any. @default 512 */
+  readonly faceDim: number;
+  /** The least score of a face, 0 to 1. @default 0.5 */
+  readonly faceThreshold: number;
+  /** Overlap (intersection over union) from which on two detections are one face. @default 0.4 */
+  readonly faceNms: number;
+  /** Side of the square that the detector sees, in pixels; a multiple of 32. @default 640 */
+  readonly faceSize: number;
+  /** Of more faces the best are kept, and a `job:warning` tells it. @default 200 */
+  readonly maxFacesPerPhoto: number;
+  /** Callbacks of faces have landmarks, score and quality, too; direct calls always do. @default false */
+  readonly faceExtras: boolean;
+  /** Photos without a face, or with one that fills them, are looked at again, smaller and turned. @default false */
+  readonly faceLadder: boolean;
   /** Longest element that is parsed, in bytes. @default 65536 */
   readonly maxElementBytes: number;
   /** What becomes of a job whose photo the server no longer knows (404): a dead letter, or done. @default 'bury' */
@@ -107,6 +127,15 @@ const DEFAULTS: TunableOptions = {
   decodeConcurrency: 4,
   blockDecoders: true,
   embeddingDim: 0,
+  faceModel: 'buffalo_l',
+  faceLabel: 'arcface-buffalo_l',
+  faceDim: 512,
+  faceThreshold: 0.5,
+  faceNms: 0.4,
+  faceSize: 640,
+  maxFacesPerPhoto: 200,
+  faceExtras: false,
+  faceLadder: false,
   maxElementBytes: 65_536,
   onGone: 'bury',
   authFailLimit: 10,
@@ -120,6 +149,12 @@ const someFolders: Check<readonly string[]> = {
   expected: 'a list of at least one folder',
   accepts: (value): value is readonly string[] => listOf(someText).accepts(value) && value.length > 0,
 };
+
+/** Detectors answer on grids of up to 32 pixels; the upper bound keeps a misspelt size from taking all memory. */
+const detectorSide: Check<number> = check(
+  'a multiple of 32 from 64 to 4096',
+  (value): value is number => wholeNumberBetween(64, 4096).accepts(value) && value % 32 === 0,
+);
 
 const CHECKS: { readonly [Name in keyof TunableOptions]: Check<TunableOptions[Name]> } = {
   dtype: oneOf(DTYPES),
@@ -141,6 +176,15 @@ const CHECKS: { readonly [Name in keyof TunableOptions]: Check<TunableOptions[Na
   decodeConcurrency: positiveInteger,
   blockDecoders: flag,
   embeddingDim: wholeNumber,
+  faceModel: someText,
+  faceLabel: someText,
+  faceDim: wholeNumber,
+  faceThreshold: numberBetween(0, 1),
+  faceNms: numberBetween(0, 1),
+  faceSize: detectorSide,
+  maxFacesPerPhoto: positiveInteger,
+  faceExtras: flag,
+  faceLadder: flag,
   maxElementBytes: positiveInteger,
   onGone: oneOf(['bury', 'ack']),
   authFailLimit: wholeNumber,

@@ -1,5 +1,5 @@
 import type { ImageInput } from './direct.js';
-import { Engine, type Vectors } from './engine.js';
+import { Engine } from './engine.js';
 import { RunnerError, coerceError } from './errors.js';
 import { EventHub, type EventName, type RunnerEvents } from './events.js';
 import { Intake } from './intake.js';
@@ -12,6 +12,7 @@ import { relayCourierEvents, relayQueueEvents } from './relay.js';
 import { createCourier, type Courier } from './sink/courier.js';
 import { StatsCounter, type RunnerStats } from './stats.js';
 import { TaskTable } from './task-table.js';
+import type { Face } from './tasks/face/face.js';
 
 /** Pulls jobs, runs models over them in threads, and delivers the results. Also answers direct calls. */
 export interface Runner {
@@ -64,6 +65,20 @@ export interface Runner {
     texts: readonly string[],
     options: EmbedOptions & { readonly onError: 'return' },
   ): Promise<(Float32Array | RunnerError)[]>;
+  /**
+   * Finds the faces in pictures, in the same threads and batches as the queue's jobs; needs `face` among the runner's
+   * `tasks`.
+   * @returns per picture, in order, its faces, best score first, at most `maxFacesPerPhoto`: box and landmarks in pixels
+   *   of the picture as a person sees it, score, an L2-normalised embedding, quality. No face: an empty list.
+   * @throws RunnerError of the first picture that failed, unless `onError` is `return`; `OPTIONS_INVALID` without the
+   *   task; `RUNNER_STOPPED` before `start()` and after `stop()`.
+   */
+  detectFaces(inputs: readonly ImageInput[], options?: { readonly onError?: 'throw' }): Promise<(readonly Face[])[]>;
+  /** As above, but a picture that fails has its `RunnerError` in its place, and the others their faces. */
+  detectFaces(
+    inputs: readonly ImageInput[],
+    options: { readonly onError: 'return' },
+  ): Promise<(readonly Face[] | RunnerError)[]>;
 }
 
 /** What a direct call may choose. */
@@ -97,13 +112,20 @@ export function createRunner(options: RunnerOptions): Runner {
       orThrow(await conductor.engineFor('embedImages').embedImages(inputs, call?.model), call),
     embedTexts: async (texts: readonly string[], call?: AnyEmbedOptions) =>
       orThrow(await conductor.engineFor('embedTexts').embedTexts(texts, call?.model), call),
+    detectFaces: async (inputs: readonly ImageInput[], call?: AnyEmbedOptions) => {
+      const photos = await conductor.engineFor('detectFaces').detectFaces(inputs);
+      return orThrow(
+        photos.map((photo) => (photo instanceof RunnerError ? photo : photo.faces)),
+        call,
+      );
+    },
   };
 }
 
 type AnyEmbedOptions = EmbedOptions & { readonly onError?: 'throw' | 'return' };
 
 /** The values as they are, or the first failure thrown, as the call asks. `never[]` fits the types of both. */
-function orThrow(values: Vectors, call: AnyEmbedOptions | undefined): never[] {
+function orThrow(values: readonly unknown[], call: AnyEmbedOptions | undefined): never[] {
   const failed = values.find((value) => value instanceof RunnerError);
   if (failed !== undefined && call?.onError !== 'return') throw failed;
   return values as never[];

@@ -14,6 +14,8 @@ export interface RunnerStats {
   };
   /** Jobs done per second over the last ten seconds. */
   readonly jobsPerSecond: number;
+  /** Pictures that were decoded: one per job, however many of its tasks want it. */
+  readonly images: { readonly decoded: number };
   readonly batches: { readonly count: number; readonly meanItems: number };
   readonly callbacks: { readonly delivered: number; readonly failed: number; readonly held: number };
   /** Total milliseconds and count per stage; `run` counts photos. */
@@ -74,6 +76,7 @@ export class StatsCounter {
       uptimeMs,
       jobs: { ...this.#jobs, inFlight },
       jobsPerSecond: this.#recentDone.length / (Math.min(uptimeMs, RATE_WINDOW_MS) / 1000),
+      images: { decoded: this.#stages.get('decode')?.count ?? 0 },
       batches: { count: this.#batches.count, meanItems: this.#batches.items / Math.max(1, this.#batches.count) },
       callbacks: { ...this.#callbacks, held },
       stages: Object.fromEntries([...this.#stages].map(([stage, total]) => [stage, { ...total }])),

@@ -12,6 +12,8 @@ export interface TicketUnit {
 export interface TicketPorts {
   /** Resolves when the receiver has it; rejects with the delivery's final error. */
   readonly deliver: (delivery: Delivery) => Promise<void>;
+  /** Something about a unit's value that belongs in the log. */
+  readonly onWarning: (unit: string, message: string) => void;
   /** Called once, when every unit has its outcome and every delivery its end. */
   readonly onVerdict: (verdict: JobVerdict) => void;
 }
@@ -56,6 +58,8 @@ export class Ticket {
     let deliveries: readonly Delivery[];
     try {
       deliveries = checkDeliveries(task.deliver(value, this.job, unit), task.name);
+      const warning = task.warningOf?.(value);
+      if (warning !== undefined) this.#ports.onWarning(keyOf(unit.task, unit.label), warning);
     } catch (thrown) {
       this.#errors.push(coerceError(thrown, 'TASK_FAILED'));
       return;

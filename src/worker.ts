@@ -20,6 +20,7 @@ async function openUnits(settings: WorkerSettings, onTask: (task: string) => voi
     const task = await importTask(ref.name, ref.module);
     const opened = await task.open({
       clipModels: settings.clipModels,
+      ...(settings.faces === undefined ? {} : { faces: settings.faces }),
       maxBatch: settings.maxBatch,
       openSession: (file) => openOnnxSession(file, settings.session),
     });
@@ -37,6 +38,7 @@ function describeUnit(task: Task, unit: TaskUnit, settings: WorkerSettings): Uni
     ...(unit.modelName === undefined ? {} : { modelName: unit.modelName }),
     ...(unit.dimension === undefined ? {} : { dimension: unit.dimension }),
     ...(unit.minPixels === undefined ? {} : { minPixels: unit.minPixels }),
+    ...(unit.weigh === undefined ? {} : { weigh: (prepared) => unit.weigh?.(prepared) ?? 1 }),
     prepare: (input) => unit.prepare(input as never),
     run: (inputs) => unit.run(inputs),
   };

@@ -1,5 +1,5 @@
 import { check, oneOf, resolveOptions, wholeNumber } from '../check.js';
-import type { Face, FaceCluster } from './face.js';
+import type { FaceEmbedding, FaceCluster } from './face.js';
 import { clusterGreedily } from './greedy.js';
 import { clusterByLinkage } from './linkage.js';
 
@@ -46,7 +46,10 @@ const OPTION_CHECKS = {
  * @throws RunnerError `OPTIONS_INVALID` for an option or a face that can't be used: the same face twice, an embedding of
  *   another length than the first one's, of zeros, or with a value that is not finite
  */
-export async function clusterFaces(faces: readonly Face[], options: ClusterOptions = {}): Promise<FaceCluster[]> {
+export async function clusterFaces(
+  faces: readonly FaceEmbedding[],
+  options: ClusterOptions = {},
+): Promise<FaceCluster[]> {
   const defaults = { method: 'greedy', threshold: undefined, minFaces: 2, signal: undefined } as const;
   const { method, threshold, minFaces, signal } = resolveOptions<{
     method: ClusterMethod;

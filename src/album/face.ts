@@ -2,7 +2,7 @@ import { show } from '../check.js';
 import { RunnerError } from '../errors.js';
 
 /** A face to be put with others of the same person. `photoId` and `faceIndex` together name it. */
-export interface Face {
+export interface FaceEmbedding {
   /** The photo's id; newer photos have greater ids. */
   readonly photoId: number;
   /** The face's place among those of its photo, from 0. */
@@ -35,7 +35,7 @@ export interface FaceOrder {
  * @throws RunnerError `OPTIONS_INVALID`, naming the face: an id that is no whole number, the same id and index twice,
  *   an embedding of another length than the first one's, of length zero, or with a value that is not finite.
  */
-export function orderFaces(faces: readonly Face[]): FaceOrder {
+export function orderFaces(faces: readonly FaceEmbedding[]): FaceOrder {
   const dim = faces[0]?.embedding.length ?? 0;
   const scales = Float64Array.from(faces, (face) => 1 / checkedLength(face, dim));
   const order = Int32Array.from(faces.keys()).sort((a, b) => compareFaces(at(faces, a), at(faces, b)));
@@ -64,11 +64,11 @@ export function addUnit(sum: Float64Array, embedding: Float32Array, scale: numbe
   for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + (embedding[i] as number) * scale;
 }
 
-function compareFaces(a: Face, b: Face): number {
+function compareFaces(a: FaceEmbedding, b: FaceEmbedding): number {
   return b.photoId - a.photoId || a.faceIndex - b.faceIndex;
 }
 
-function checkedLength(face: Face, dim: number): number {
+function checkedLength(face: FaceEmbedding, dim: number): number {
   const { photoId, faceIndex, embedding } = face;
   if (!Number.isSafeInteger(photoId) || !Number.isSafeInteger(faceIndex)) {
     throw invalid(
@@ -92,12 +92,12 @@ function checkedLength(face: Face, dim: number): number {
   return Math.sqrt(squared);
 }
 
-function nameFace({ photoId, faceIndex }: Face): string {
-  return `Face ${faceIndex} of photo ${photoId}`;
+function nameFace({ photoId, faceIndex }: FaceEmbedding): string {
+  return `FaceEmbedding ${faceIndex} of photo ${photoId}`;
 }
 
-function at(faces: readonly Face[], index: number): Face {
-  return faces[index] as Face;
+function at(faces: readonly FaceEmbedding[], index: number): FaceEmbedding {
+  return faces[index] as FaceEmbedding;
 }
 
 function invalid(message: string): RunnerError {

@@ -1,5 +1,5 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
-import { addUnit, describeCluster, orderFaces, type Face, type FaceCluster } from './face.js';
+import { addUnit, describeCluster, orderFaces, type FaceEmbedding, type FaceCluster } from './face.js';
 import { FixedRows } from './fixed-rows.js';
 
 interface Growing {
@@ -20,7 +20,7 @@ const FACES_PER_TURN = 64;
  * @throws RunnerError `OPTIONS_INVALID` for faces that can't be used; the signal's reason when it is aborted
  */
 export async function clusterGreedily(
-  faces: readonly Face[],
+  faces: readonly FaceEmbedding[],
   threshold: number,
   signal?: AbortSignal,
 ): Promise<FaceCluster[]> {
@@ -35,7 +35,7 @@ export async function clusterGreedily(
       await turnOfTheLoop();
       signal?.throwIfAborted();
     }
-    const { embedding } = faces[index] as Face;
+    const { embedding } = faces[index] as FaceEmbedding;
     const scale = scales[index] as number;
     rows.setVector(asked, embedding, scale);
     const find = (from: number): number | undefined => rows.findSimilar(asked, from, clusters.length, floor);

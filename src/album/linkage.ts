@@ -1,5 +1,5 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
-import { addUnit, describeCluster, orderFaces, type Face, type FaceCluster } from './face.js';
+import { addUnit, describeCluster, orderFaces, type FaceEmbedding, type FaceCluster } from './face.js';
 import { FixedRows } from './fixed-rows.js';
 import { linkGroups, MEAN_ROUNDING, type Group, type Node } from './group-links.js';
 import { MergeRound } from './merge-round.js';
@@ -31,14 +31,14 @@ export interface LinkageOptions {
  * @throws RunnerError `OPTIONS_INVALID` for faces that can't be used; the signal's reason when it is aborted
  */
 export async function clusterByLinkage(
-  faces: readonly Face[],
+  faces: readonly FaceEmbedding[],
   threshold: number,
   { signal, neighbours = 64 }: LinkageOptions = {},
 ): Promise<FaceCluster[]> {
   const { order, scales, dim } = orderFaces(faces);
   const rows = new FixedRows(order.length, dim);
   for (const [place, index] of order.entries()) {
-    rows.setVector(place, (faces[index] as Face).embedding, scales[index] as number);
+    rows.setVector(place, (faces[index] as FaceEmbedding).embedding, scales[index] as number);
   }
   let groups: readonly Group[] = Array.from(order, (_, place) => ({ members: [place], sum: undefined }));
   for (let isFinal = false; !isFinal;) {
@@ -53,7 +53,7 @@ export async function clusterByLinkage(
     .map((places) => {
       const members = places.map((place) => order[place] as number);
       const sum = new Float64Array(dim);
-      for (const index of members) addUnit(sum, (faces[index] as Face).embedding, scales[index] as number);
+      for (const index of members) addUnit(sum, (faces[index] as FaceEmbedding).embedding, scales[index] as number);
       return describeCluster(members, sum);
     });
 }

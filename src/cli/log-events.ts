@@ -10,6 +10,9 @@ export function logEvents(runner: Runner, log: Log, noun: 'photo' | 'text'): voi
     downloads.set(file, tenth);
     log.info({ model: label, file, receivedBytes, totalBytes }, 'downloading');
   });
+  runner.on('model:licence', (model) =>
+    log.warn({ ...model }, 'the licence of these weights allows no commercial use'),
+  );
   runner.on('model:ready', (model) => log.info({ ...model }, 'model ready'));
   runner.on('runner:ready', ({ threads, intraOpThreads, loadMs }) =>
     log.info({ threads, intraOpThreads, loadMs: Math.round(loadMs) }, 'ready'),
@@ -26,6 +29,7 @@ export function logEvents(runner: Runner, log: Log, noun: 'photo' | 'text'): voi
       `will be tried again: ${error.message}`,
     ),
   );
+  runner.on('job:warning', ({ jobId, unit, message }) => log.warn({ photo: jobId, unit }, message));
   runner.on('job:buried', ({ jobId, reason, error }) =>
     log.warn({ [noun]: jobId, reason, code: error.code }, `dead letter: ${error.message}`),
   );

@@ -2,6 +2,7 @@ import { redisQueue } from '../queue/redis.js';
 import { createRunner } from '../runner.js';
 import { httpSink } from '../sink/http.js';
 import type { Call } from './command.js';
+import { FACE_VARIABLES, faceOptions } from './face-settings.js';
 import { createLog, type Log } from './log.js';
 import { runQueue } from './run-queue.js';
 import { MODEL_VARIABLES, PHOTO_VARIABLES, modelOptions, photoOptions } from './runner-settings.js';
@@ -16,6 +17,7 @@ export const PHOTOS_VARIABLES = [
   'token',
   ...MODEL_VARIABLES,
   'captionEnabled',
+  ...FACE_VARIABLES,
   ...PHOTO_VARIABLES,
   'maxAttempts',
   'onGone',
@@ -36,9 +38,12 @@ export async function runPhotos({ settings, env }: Call<PhotosVariable>): Promis
     maxAttempts: settings.maxAttempts,
     ...(settings.deadLetterName === '' ? {} : { deadLetterName: settings.deadLetterName }),
   });
+  const faces = await faceOptions(settings, env, log);
   const runner = createRunner({
     ...modelOptions(settings, env),
     ...photoOptions(settings),
+    ...faces,
+    tasks: faces === undefined ? ['clip'] : ['clip', 'face'],
     ...{ onGone, shutdownTimeoutMs },
     queue,
     sink: httpSink({ baseUrl: settings.apiBaseUrl, token: settings.token }),
@@ -49,7 +54,7 @@ export async function runPhotos({ settings, env }: Call<PhotosVariable>): Promis
 
 /** Said once at the start, so that nobody waits for what this version does not do. */
 function sayWhatIsMissing(settings: Settings<PhotosVariable>, log: Log): void {
-  const missing = ['face', 'ocr', ...(settings.captionEnabled ? ['caption (CAPTION_ENABLED=1)'] : [])];
+  const missing = ['ocr', ...(settings.captionEnabled ? ['caption (CAPTION_ENABLED=1)'] : [])];
   log.warn({ tasks: missing }, 'not supported yet: these tasks are passed over, a job is done without them');
   if (settings.token === '')
     log.warn('PROCESSING_INTERNAL_TOKEN is empty: the server will refuse the callbacks unless it has none either');

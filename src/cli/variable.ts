@@ -50,6 +50,12 @@ export const whole =
     );
   };
 
+export const share = (value: string): number => {
+  const number = Number(value);
+  if (value.trim() !== '' && number >= 0 && number <= 1) return number;
+  throw new TypeError('a number from 0 to 1');
+};
+
 export const yesOrNo = (value: string): boolean => {
   const word = value.trim().toLowerCase();
   if (['1', 'true', 'yes', 'on'].includes(word)) return true;

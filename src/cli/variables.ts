@@ -1,6 +1,6 @@
 import { RunnerError } from '../errors.js';
 import { DEVICES, DTYPES } from '../model.js';
-import { choice, secret, text, variable, whole, yesOrNo, type Variable } from './variable.js';
+import { choice, secret, share, text, variable, whole, yesOrNo, type Variable } from './variable.js';
 
 /** Every setting of the commands, one line each. `docs/configuration.md` is made from this table. */
 export const VARIABLES = {
@@ -48,6 +48,40 @@ export const VARIABLES = {
     'length of embeddings that the server takes (0: any)',
   ),
   captionEnabled: variable('CAPTION_ENABLED', 'captions', '1', yesOrNo, 'describe each photo'),
+  faceEnabled: variable(
+    'FACE_ENABLED',
+    'faces',
+    'auto',
+    choice(['auto', '1', '0']),
+    'find faces (auto: where FACE_MODEL_NAME is set, or buffalo_l is on this machine)',
+  ),
+  faceModel: variable('FACE_MODEL_NAME', 'face-model', 'buffalo_l', text, 'face pack, repository or folder'),
+  faceLabel: variable(
+    'PROCESSING_DEFAULT_FACE_MODEL',
+    'face-label',
+    'arcface-buffalo_l',
+    text,
+    'label of the face model',
+  ),
+  faceDim: variable(
+    'PROCESSING_FACE_EMBEDDING_DIM',
+    'face-dim',
+    '512',
+    whole(0),
+    'length of face embeddings that the server takes (0: any)',
+  ),
+  faceThreshold: variable('FACE_THRESHOLD', 'face-threshold', '0.5', share, 'the least score of a face'),
+  faceNms: variable('FACE_NMS', 'face-nms', '0.4', share, 'overlap from which on two detections are one face'),
+  faceSize: variable('FACE_SIZE', 'face-size', '640', whole(64), 'side of the square that the detector sees'),
+  maxFacesPerPhoto: variable('FACE_MAX_PER_PHOTO', 'max-faces', '200', whole(1), 'of more faces the best are kept'),
+  faceExtras: variable('FACE_EXTRAS', 'face-extras', '0', yesOrNo, 'post landmarks, score and quality of faces, too'),
+  faceLadder: variable(
+    'FACE_LADDER',
+    'face-ladder',
+    '0',
+    yesOrNo,
+    'look again, smaller and turned, where no face was found or one fills the photo',
+  ),
   projectRoot: variable('PROJECT_ROOT', 'root', '', text, 'folder that relative paths resolve under'),
   uploadBaseDir: variable(
     'UPLOAD_BASE_DIR',

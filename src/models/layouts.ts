@@ -40,7 +40,7 @@ const LAYOUTS = {
 export type LayoutName = keyof typeof LAYOUTS;
 
 /** The folders below a model's own that any layout uses. */
-export const LAYOUT_FOLDERS = ['', 'onnx', 'visual', 'textual'] as const;
+export const LAYOUT_FOLDERS = ['', 'onnx', 'visual', 'textual', 'detection', 'recognition'] as const;
 
 /** How a graph's file name ends; later ones are second choices. */
 const SUFFIXES = {

@@ -14,6 +14,8 @@ import {
 
 /** A unit of work as the thread sees it; the tasks' own units have this shape. */
 export interface OpenUnit extends ThreadUnit {
+  /** How much of `maxBatch` an input takes; 1 where it is left out. */
+  weigh?(prepared: unknown): number;
   prepare(input: unknown): unknown;
   run(inputs: readonly unknown[]): Promise<readonly unknown[]> | readonly unknown[];
 }
@@ -157,25 +159,22 @@ export class ThreadServer<Unit extends OpenUnit> {
     for (const unit of units) {
       const entries = prepared.get(unit) ?? [];
       const pace = this.#paceOf(unit);
+      const weigh = ({ value }: Prepared): number => unit.weigh?.(value) ?? 1;
       const runChunk = async (chunk: readonly Prepared[]): Promise<readonly unknown[]> => {
         if (this.#isCancelled()) return chunk.map(stopped);
         const startedAt = performance.now();
         const values = await unit.run(chunk.map(({ value }) => value));
         const ms = performance.now() - startedAt;
-        pace.record(chunk.length, ms);
+        const weight = chunk.reduce((sum, entry) => sum + weigh(entry), 0);
+        if (weight > 0) pace.record(weight, ms);
         post({ type: 'stage', stage: 'run', ms, count: chunk.length, unit: `${unit.task}/${unit.label}` });
         return values;
       };
-      await runInChunks(
-        entries,
-        () => pace.limit(unit.maxBatch),
-        runChunk,
-        (index, value) => {
-          const item = entries[index]?.item ?? 0;
-          if (value instanceof RunnerError) post(failure(item, unit, value, 'TASK_FAILED'));
-          else postValue(post, item, unit, value);
-        },
-      );
+      await runInChunks(entries, { limit: () => pace.limit(unit.maxBatch), weigh }, runChunk, (index, value) => {
+        const item = entries[index]?.item ?? 0;
+        if (value instanceof RunnerError) post(failure(item, unit, value, 'TASK_FAILED'));
+        else postValue(post, item, unit, value);
+      });
       prepared.delete(unit);
     }
   }

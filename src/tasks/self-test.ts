@@ -4,12 +4,15 @@ import type { Dtype } from '../model.js';
 /** How far an input's vector in a batch may be from its vector alone (1 - cosine); quantised graphs scale per batch. */
 const TOLERANCE = { fp32: 1e-4, fp16: 1e-2, q8: 5e-2 } as const;
 
+/** What a graph that takes such inputs should be, for the messages. */
+const KINDS = { picture: 'a CLIP image encoder', text: 'a CLIP text encoder', face: 'a face recogniser' } as const;
+
 /** What is tested, for the messages: `a photo of the image encoder in vision_model.onnx`. */
 export interface TestSubject {
   readonly label: string;
   readonly file: string;
   readonly dtype: Dtype;
-  readonly input: 'picture' | 'text';
+  readonly input: 'picture' | 'text' | 'face';
 }
 
 /**
@@ -55,9 +58,8 @@ function usable(vector: Float32Array | RunnerError | undefined, subject: TestSub
 }
 
 function failed({ label, file, input }: TestSubject, what: string): RunnerError {
-  const encoder = input === 'picture' ? 'image' : 'text';
   return new RunnerError(
     'MODEL_SELF_TEST',
-    `The model "${label}" (${file}) failed its self-test: ${what}. The file may be damaged or not a CLIP ${encoder} encoder.`,
+    `The model "${label}" (${file}) failed its self-test: ${what}. The file may be damaged or not ${KINDS[input]}.`,
   );
 }

@@ -1,5 +1,5 @@
 import type { Delivery, InputKind, Job } from '../job.js';
-import type { ClipModel, Device } from '../model.js';
+import type { ClipModel, Device, FaceSettings } from '../model.js';
 import type { Session } from '../tensor.js';
 
 /**
@@ -23,6 +23,9 @@ export interface Task {
 
   /** In the main thread: the callbacks for one unit's value; an empty array posts nothing. */
   deliver(value: unknown, job: Job, unit: UnitInfo): readonly Delivery[];
+
+  /** In the main thread: something about a job's value that belongs in the log (`job:warning`), if there is anything. */
+  warningOf?(value: unknown): string | undefined;
 }
 
 /**
@@ -34,6 +37,8 @@ export interface TaskUnit<Prepared = unknown> {
   readonly label: string;
   /** Items per `run` at most, e.g. 1 for a graph whose batch is fixed. Default: the runner's `maxBatch`. */
   readonly maxBatch?: number;
+  /** How much of `maxBatch` an input takes, e.g. the faces of a photo. Default: 1 each. */
+  weigh?(prepared: Prepared): number;
   /** How much of the picture the unit needs. Default: the full picture. */
   readonly minPixels?: PixelNeed;
   /** Device that the unit truly runs on. */
@@ -103,6 +108,8 @@ export interface PixelRegion {
 export interface TaskContext {
   /** The CLIP models, in the user's order. */
   readonly clipModels: readonly ClipModel[];
+  /** Where the runner has the task `face`. */
+  readonly faces?: FaceSettings;
   readonly maxBatch: number;
   /** `openSession` is the only way to a model: it knows device, threads and memory settings. */
   openSession(file: string): Promise<Session>;

@@ -11,6 +11,7 @@ import {
   type Delivery,
   type ErrorCode,
   type EventName,
+  type Face,
   type ImageInput,
   type Job,
   type JobType,
@@ -54,6 +55,12 @@ void runner.embedImages('a.jpg');
 void runner.embedImages([new ArrayBuffer(1)]);
 // @ts-expect-error: there is no such answer to an error.
 void runner.embedImages(pictures, { onError: 'ignore' });
+
+// Faces: a list per picture.
+expectTypeOf(runner.detectFaces(pictures)).resolves.toEqualTypeOf<(readonly Face[])[]>();
+expectTypeOf(runner.detectFaces(pictures, { onError: 'return' })).resolves.toEqualTypeOf<
+  (readonly Face[] | RunnerError)[]
+>();
 
 // Events: the name decides the payload; `on` answers what ends the subscription.
 expectTypeOf(runner.on('job:done', () => undefined)).toEqualTypeOf<() => void>();

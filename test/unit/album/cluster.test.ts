@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { clusterFaces, DEFAULT_THRESHOLDS, type ClusterOptions } from '../../../src/album/cluster.js';
-import type { Face } from '../../../src/album/face.js';
+import type { FaceEmbedding } from '../../../src/album/face.js';
 import { faceAt } from '../../support/faces.js';
 
 const METHODS = ['greedy', 'linkage'] as const;
@@ -37,13 +37,17 @@ describe('clusterFaces', () => {
     await expect(clusterFaces([faceAt(1, 0)], { method, signal })).rejects.toThrow('enough');
   });
 
-  const bad: readonly (readonly [string, readonly Face[], RegExp])[] = [
-    ['a value that is no number', [faceAt(7, 0), vector(8, 1, NaN)], /^Face 2 of photo 8 .*not finite/],
-    ['an infinite value', [vector(8, Infinity, 1)], /^Face 2 of photo 8 .*not finite/],
-    ['an embedding of zeros', [vector(8, 0, 0)], /^Face 2 of photo 8 .*of zeros/],
-    ['another length', [faceAt(7, 0), vector(8, 1, 2, 3)], /^Face 2 of photo 8 .*3 values, but 2 were expected/],
-    ['an empty embedding', [vector(8)], /^Face 2 of photo 8 .*0 values/],
-    ['the same face twice', [faceAt(7, 0), faceAt(6, 0), faceAt(7, 90)], /^Face 0 of photo 7 was given twice/],
+  const bad: readonly (readonly [string, readonly FaceEmbedding[], RegExp])[] = [
+    ['a value that is no number', [faceAt(7, 0), vector(8, 1, NaN)], /^FaceEmbedding 2 of photo 8 .*not finite/],
+    ['an infinite value', [vector(8, Infinity, 1)], /^FaceEmbedding 2 of photo 8 .*not finite/],
+    ['an embedding of zeros', [vector(8, 0, 0)], /^FaceEmbedding 2 of photo 8 .*of zeros/],
+    [
+      'another length',
+      [faceAt(7, 0), vector(8, 1, 2, 3)],
+      /^FaceEmbedding 2 of photo 8 .*3 values, but 2 were expected/,
+    ],
+    ['an empty embedding', [vector(8)], /^FaceEmbedding 2 of photo 8 .*0 values/],
+    ['the same face twice', [faceAt(7, 0), faceAt(6, 0), faceAt(7, 90)], /^FaceEmbedding 0 of photo 7 was given twice/],
     ['an id that is no whole number', [faceAt(1.5, 0)], /whole numbers.*1\.5 \(number\)/],
   ];
   it.each(bad)('refuses %s, by name', async (_, faces, message) => {
@@ -67,6 +71,6 @@ describe('clusterFaces', () => {
   });
 });
 
-function vector(photoId: number, ...values: number[]): Face {
+function vector(photoId: number, ...values: number[]): FaceEmbedding {
   return { photoId, faceIndex: 2, embedding: Float32Array.from(values) };
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { Face } from '../../../src/album/face.js';
+import type { FaceEmbedding } from '../../../src/album/face.js';
 import { clusterGreedily } from '../../../src/album/greedy.js';
 import { cosine } from '../../support/fixtures.js';
 import { faceAt } from '../../support/faces.js';
@@ -23,7 +23,7 @@ const DIM = 512;
 const folder = new URL('../../fixtures/people/', import.meta.url);
 const golden = JSON.parse(readFileSync(new URL('people.json', folder), 'utf8')) as Golden;
 const values = new Float32Array(new Uint8Array(readFileSync(new URL('embeddings.f32', folder))).buffer);
-const faces: readonly Face[] = golden.faces.map(({ row, photo_id: photoId, face_index: faceIndex }) => ({
+const faces: readonly FaceEmbedding[] = golden.faces.map(({ row, photo_id: photoId, face_index: faceIndex }) => ({
   photoId,
   faceIndex,
   embedding: values.subarray(row * DIM, (row + 1) * DIM),

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Face } from '../../../src/album/face.js';
+import type { FaceEmbedding } from '../../../src/album/face.js';
 import { clusterByLinkage } from '../../../src/album/linkage.js';
 import { faceAt } from '../../support/faces.js';
 
@@ -21,7 +21,7 @@ const anyFaces = fc
     const random = seededRandom(seed);
     const vector = (): number[] => Array.from({ length: DIM }, () => random() + random() - 1);
     const centres = Array.from({ length: people }, vector);
-    return Array.from({ length: count }, (_, photoId): Face => {
+    return Array.from({ length: count }, (_, photoId): FaceEmbedding => {
       const noise = vector();
       const embedding = Float32Array.from(centres[photoId % people]!, (value, k) => value + spread * noise[k]!);
       return { photoId, faceIndex: 0, embedding };
@@ -104,11 +104,14 @@ describe('clustering by average linkage', () => {
 });
 
 /** The clusters as sets of faces, in an order of their own. */
-function partition(clusters: readonly { readonly members: readonly number[] }[], faces: readonly Face[]): string[] {
+function partition(
+  clusters: readonly { readonly members: readonly number[] }[],
+  faces: readonly FaceEmbedding[],
+): string[] {
   return clusters.map(({ members }) => nameSet(members.map((index) => faces[index]!))).sort();
 }
 
-function nameSet(faces: readonly Face[]): string {
+function nameSet(faces: readonly FaceEmbedding[]): string {
   return faces
     .map(({ photoId }) => String(photoId))
     .sort()
@@ -119,7 +122,7 @@ function nameSet(faces: readonly Face[]): string {
  * Merges the two nearest of all clusters until the mean distance passes the threshold. Undefined where a decision is
  * closer than rounding: two pairs equally near, or a distance at the threshold.
  */
-function literalLinkage(faces: readonly Face[], threshold: number): string[] | undefined {
+function literalLinkage(faces: readonly FaceEmbedding[], threshold: number): string[] | undefined {
   const units = faces.map(({ embedding }) => embedding.map((value) => value / Math.hypot(...embedding)));
   const distance = (a: Float32Array, b: Float32Array): number =>
     1 - a.reduce((sum, value, i) => sum + value * b[i]!, 0);

@@ -7,12 +7,13 @@ async function collect(
   items: readonly number[],
   maxBatch: number,
   run: (chunk: readonly number[]) => readonly unknown[],
+  weigh: (item: number) => number = () => 1,
 ) {
   const values: unknown[] = [];
   const sizes: number[] = [];
   await runInChunks(
     items,
-    () => maxBatch,
+    { limit: () => maxBatch, weigh },
     (chunk) => {
       sizes.push(chunk.length);
       return run(chunk);
@@ -27,6 +28,18 @@ describe('runInChunks', () => {
     const { values, sizes } = await collect([1, 2, 3, 4, 5], 2, (chunk) => chunk.map((n) => n * 10));
     expect(values).toEqual([10, 20, 30, 40, 50]);
     expect(sizes).toEqual([2, 2, 1]);
+  });
+
+  it('counts weights: light items share a chunk, and one that is too heavy goes alone', async () => {
+    const weights = [0, 3, 2, 0, 4, 9, 1, 0];
+    const { values, sizes } = await collect(
+      weights.map((_, index) => index),
+      5,
+      (chunk) => chunk,
+      (index) => weights[index] ?? 0,
+    );
+    expect(values).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(sizes).toEqual([4, 1, 1, 2]);
   });
 
   it('halves a failing chunk until the bad item stands alone; its mates succeed', async () => {

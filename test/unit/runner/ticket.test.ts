@@ -9,6 +9,7 @@ const task: Task = {
   name: 't',
   input: 'image',
   open: () => [],
+  warningOf: (value) => (value === 'odd' ? 'something is odd' : undefined),
   deliver: (value, { id }, unit) => [{ jobId: id, unit: unit.label, path: '/x', body: { value } }],
 };
 const unit = (label: string): TicketUnit => ({ task, unit: { task: 't', label, device: 'cpu', maxBatch: 8 } });
@@ -17,14 +18,24 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 function setUp(labels: readonly string[]) {
   const sent: { delivery: Delivery; resolve: () => void; reject: (error: RunnerError) => void }[] = [];
   const verdicts: JobVerdict[] = [];
+  const warnings: string[] = [];
   const ticket = new Ticket(job, labels.map(unit), {
     deliver: (delivery) => new Promise<void>((resolve, reject) => sent.push({ delivery, resolve, reject })),
+    onWarning: (of, message) => warnings.push(`${of}: ${message}`),
     onVerdict: (verdict) => verdicts.push(verdict),
   });
-  return { ticket, sent, verdicts };
+  return { ticket, sent, verdicts, warnings };
 }
 
 describe('Ticket', () => {
+  it('passes on what a task warns of, and sends the result all the same', () => {
+    const { ticket, sent, warnings } = setUp(['a', 'b']);
+    ticket.settleUnit('t', 'a', { ok: true, value: 'odd' });
+    ticket.settleUnit('t', 'b', { ok: true, value: 'even' });
+    expect(warnings).toEqual(['t/a: something is odd']);
+    expect(sent).toHaveLength(2);
+  });
+
   it('sends each result as soon as it is known and is done when all have arrived', async () => {
     const { ticket, sent, verdicts } = setUp(['a', 'b']);
     ticket.settleUnit('t', 'a', { ok: true, value: 1 });

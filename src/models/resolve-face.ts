@@ -1,0 +1,121 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { RunnerError } from '../errors.js';
+import type { FaceModel } from '../model.js';
+import type { DownloadProgress } from './download.js';
+import {
+  EXPECTED_FACE_FILES,
+  FACE_PACK_NAMES,
+  INSIGHTFACE_LICENCE,
+  findFaceGraph,
+  isInsightface,
+  lookUpFacePack,
+  type FacePack,
+  type FacePart,
+} from './face-packs.js';
+import { centresItsPixels } from './first-operators.js';
+import { resolveHubOptions, type HubOptions } from './hub-options.js';
+import { ensureGraph, openRepository } from './open-model.js';
+import { isLocalFolder } from './repository.js';
+import { openFolder, type ModelSource } from './source.js';
+
+export interface ResolveFaceOptions extends HubOptions {
+  /** Below it lies insightface's own folder, `.insightface/models`. @default the user's home folder */
+  readonly homeDir?: string | undefined;
+  readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Finds the detector and the recogniser of a pack: in a local folder; else in insightface's own folder; else in the
+ * Hugging Face cache or on the hub, where what is missing is downloaded.
+ * @param name a pack (`buffalo_l`), a repository (`owner/name`) or a folder (`./models/x`)
+ * @throws RunnerError `OPTIONS_INVALID`, `MODEL_NOT_FOUND`, `MODEL_INVALID`, `MODEL_DOWNLOAD`, `MODEL_OFFLINE`,
+ * `MODEL_CORRUPT`, `RUNNER_STOPPED`
+ */
+export async function resolveFaceModel(name: string, options: ResolveFaceOptions = {}): Promise<FaceModel> {
+  const { homeDir, onProgress, signal, ...hubOptions } = options;
+  const hub = resolveHubOptions(hubOptions);
+  if (await isLocalFolder(name)) return fromFolder(name, name);
+  const pack = lookUpFacePack(name);
+  const own = await fromInsightface(name, pack, homeDir);
+  if (own !== undefined) return own;
+  if (!pack.detection.includes('/')) {
+    throw new RunnerError(
+      'OPTIONS_INVALID',
+      `There is no face model "${name}": expected one of ${FACE_PACK_NAMES.join(', ')}, a repository (owner/name) or a ` +
+        'folder (./models/x).',
+    );
+  }
+  const open = (repository: string, part: FacePart): Promise<string> =>
+    openRepository(repository, { hub, onProgress, signal, build: (source) => buildPart(source, part) });
+  return describe(name, await open(pack.detection, 'detection'), await open(pack.recognition, 'recognition'), pack);
+}
+
+/** The same from what is on this machine already; undefined where it is not all there. Touches no network. */
+export async function findLocalFaceModel(
+  name: string,
+  options: ResolveFaceOptions = {},
+): Promise<FaceModel | undefined> {
+  try {
+    return await resolveFaceModel(name, { ...options, offline: true });
+  } catch (thrown) {
+    if (thrown instanceof RunnerError && ['MODEL_OFFLINE', 'MODEL_NOT_FOUND'].includes(thrown.code)) return undefined;
+    throw thrown;
+  }
+}
+
+/** Where insightface's Python package keeps its packs; that package may have downloaded it long ago. */
+async function fromInsightface(
+  name: string,
+  { folder, licence }: FacePack,
+  homeDir = homedir(),
+): Promise<FaceModel | undefined> {
+  if (folder === undefined) return undefined;
+  try {
+    return await fromFolder(name, join(homeDir, '.insightface', 'models', folder), licence);
+  } catch (thrown) {
+    if (thrown instanceof RunnerError && thrown.code === 'MODEL_NOT_FOUND') return undefined;
+    throw thrown;
+  }
+}
+
+async function fromFolder(name: string, folder: string, licence?: string): Promise<FaceModel> {
+  const source = await openFolder(folder).catch((cause: unknown) => {
+    const { detection, recognition } = EXPECTED_FACE_FILES;
+    const message = `There is no face model in ${folder}. Expected ${detection} and ${recognition}.`;
+    throw new RunnerError('MODEL_NOT_FOUND', message, { cause });
+  });
+  const graphs = [...source.files].filter((path) => path.endsWith('.onnx'));
+  const detection = await buildPart(source, 'detection');
+  const recognition = await buildPart(source, 'recognition');
+  return describe(name, detection, recognition, {
+    licence: licence ?? (isInsightface(graphs) ? INSIGHTFACE_LICENCE : undefined),
+  });
+}
+
+async function buildPart(source: ModelSource, part: FacePart): Promise<string> {
+  const graph = findFaceGraph(source.files, part);
+  if (graph === undefined) {
+    const message = `There is no face ${part} graph in ${source.title}: expected ${EXPECTED_FACE_FILES[part]}.`;
+    throw new RunnerError('MODEL_NOT_FOUND', message);
+  }
+  const file = await ensureGraph(source, graph);
+  await source.seal();
+  return file;
+}
+
+function describe(
+  name: string,
+  detectionFile: string,
+  recognitionFile: string,
+  { licence }: { readonly licence?: string | undefined },
+): FaceModel {
+  return {
+    name,
+    detectionFile,
+    recognitionFile,
+    recognitionPixels: centresItsPixels(recognitionFile) ? 'raw' : 'centred',
+    ...(licence === undefined ? {} : { licence }),
+  };
+}

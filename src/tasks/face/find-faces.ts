@@ -1,0 +1,62 @@
+import type { Photo } from '../task.js';
+import { mapDetection, type Detection } from './detection.js';
+import { letterbox, type Letterbox } from './letterbox.js';
+import { suppressOverlaps } from './non-maximum.js';
+import type { Point } from './similarity.js';
+import { turnLetterbox, type Turn } from './turn.js';
+
+export interface FindOptions {
+  /** Side of the square that the detector sees, in pixels. */
+  readonly side: number;
+  /** Overlap (intersection over union) from which on two detections are one face. */
+  readonly maxOverlap: number;
+  /** Whether a photo without a face, or with one that fills it, is looked at again, smaller and turned. */
+  readonly ladder: boolean;
+  /** Looks at one square; calls that come together may share a run. */
+  readonly detect: (square: Uint8Array) => Promise<readonly Detection[]>;
+}
+
+/** A face is called large once it takes this part of the photo: detectors know few that are so near. */
+const LARGE = 0.5;
+const TURNS: readonly Turn[] = [90, 180, 270];
+
+/** The faces of a photo in its own pixels, the best first; a box may reach out of the photo. */
+export async function findFaces(photo: Photo, options: FindOptions): Promise<readonly Detection[]> {
+  const { side, maxOverlap, ladder } = options;
+  const square = letterbox(photo, side);
+  // Of a photo that is 640 times longer than wide nothing is left.
+  if (square.width === 0 || square.height === 0) return [];
+  const found = toPhoto(await options.detect(square.data), square);
+  const faces = suppressOverlaps(found, maxOverlap);
+  if (!ladder || (faces.length > 0 && !faces.some((face) => isLarge(face, photo)))) return faces;
+  return suppressOverlaps([...found, ...(await climb(photo, square, options))], maxOverlap);
+}
+
+/** Half the size, where a face that fills the frame is of a usual size, and the three other ways up: four squares. */
+async function climb(photo: Photo, square: Letterbox, { side, detect }: FindOptions): Promise<readonly Detection[]> {
+  const small = letterbox(photo, side, side / 2);
+  const rungs = [
+    detect(small.data).then((found) => toPhoto(found, small)),
+    ...TURNS.map(async (turn) => {
+      const { data, back } = turnLetterbox(square, turn);
+      const found = await detect(data);
+      return toPhoto(
+        found.map((detection) => mapDetection(detection, back)),
+        square,
+      );
+    }),
+  ];
+  return (await Promise.all(rungs)).flat();
+}
+
+function toPhoto(detections: readonly Detection[], { scale }: Letterbox): readonly Detection[] {
+  return detections.map((detection) => mapDetection(detection, ([x, y]: Point): Point => [x / scale, y / scale]));
+}
+
+function isLarge({ box }: Detection, { width, height }: Photo): boolean {
+  const [across, down] = [
+    Math.min(box.x2, width) - Math.max(box.x1, 0),
+    Math.min(box.y2, height) - Math.max(box.y1, 0),
+  ];
+  return across * down >= LARGE * width * height;
+}

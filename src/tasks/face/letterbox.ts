@@ -1,0 +1,35 @@
+import type { Photo } from '../task.js';
+import { resizeBilinear } from './resize-bilinear.js';
+
+type Picture = Pick<Photo, 'width' | 'height' | 'data'>;
+
+/** A photo as a detector sees it: shrunk or enlarged to fit, at the top left of a black square. */
+export interface Letterbox {
+  /** Side of the square in pixels. */
+  readonly side: number;
+  /** Size of the photo within it; 0 where a photo is so narrow that nothing of it remains. */
+  readonly width: number;
+  readonly height: number;
+  /** Pixels of the square per pixel of the photo, across and down alike. */
+  readonly scale: number;
+  /** `side x side x 3` bytes, RGB. */
+  readonly data: Uint8Array;
+}
+
+/**
+ * Fits a photo into `within x within` pixels of a square of `side`, with insightface's roundings: the other side is cut
+ * to whole pixels, and the scale is that of the heights.
+ */
+export function letterbox(photo: Picture, side: number, within = side): Letterbox {
+  const { width, height } = fit(photo, within);
+  const data = new Uint8Array(side * side * 3);
+  if (width > 0 && height > 0) resizeBilinear(photo, { width, height, data, rowBytes: side * 3 });
+  return { side, width, height, scale: height / photo.height, data };
+}
+
+function fit({ width, height }: Picture, side: number): { width: number; height: number } {
+  const ratio = height / width;
+  return ratio > 1
+    ? { width: Math.trunc(side / ratio), height: side }
+    : { width: side, height: Math.trunc(side * ratio) };
+}
