@@ -47,14 +47,26 @@ function findClipVariants(folder: string, files: ReadonlySet<string>): readonly 
   });
 }
 
+/** The sides whose files are all listed, whatever is in them. */
+export function listedSides(files: ReadonlySet<string>, dtype: Dtype): readonly ModelSide[] {
+  return SIDES.filter((side) => {
+    try {
+      selectFiles(files, { ...choiceOf(side), dtype, title: '' });
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+const choiceOf = (side: ModelSide): { readonly wantVision: boolean; readonly wantText: boolean } => ({
+  wantVision: side === 'vision',
+  wantText: side === 'text',
+});
+
 function isWhole(folder: string, files: ReadonlySet<string>, dtype: Dtype, side: ModelSide): boolean {
   try {
-    const { vision, text, isJoint } = selectFiles(files, {
-      dtype,
-      wantVision: side === 'vision',
-      wantText: side === 'text',
-      title: folder,
-    });
+    const { vision, text, isJoint } = selectFiles(files, { ...choiceOf(side), dtype, title: folder });
     const graphs = [vision, text].filter((graph) => graph !== undefined);
     if (isJoint && !graphs.every((graph) => hasBothTowers(join(folder, graph)))) return false;
     return graphs.every((graph) =>

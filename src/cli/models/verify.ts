@@ -4,7 +4,7 @@ import { listModelFolder, snapshotFolder } from '../../models/cache.js';
 import { readCachedModel } from '../../models/cached-models.js';
 import { lookUpModel } from '../../models/catalog.js';
 import { hubOptionsFromEnv, resolveHubOptions, type HubOptions } from '../../models/hub-options.js';
-import { MODEL_KINDS, type ModelSide } from '../../models/model-kinds.js';
+import { listedSides, type ModelSide } from '../../models/model-kinds.js';
 import { discardCachedFile } from '../../models/repair.js';
 import { isLocalFolder, parseRepository } from '../../models/repository.js';
 import { resolveClipModel, type ResolveOptions } from '../../models/resolve.js';
@@ -99,16 +99,17 @@ async function findFolder({ name }: ModelName, { settings }: VerifyCall, hub: Hu
   throw new RunnerError('MODEL_OFFLINE', `There is no commit of ${repository.id} in the cache.`);
 }
 
-/** Where no variant is whole, the vision side's files say what is missing. */
-const NO_SIDES: readonly ModelSide[] = ['vision'];
-
 /** The sides that are there; what is wrong with their files is thrown. */
 async function resolveSides(model: ModelName, folder: string, options: ResolveOptions): Promise<readonly ModelSide[]> {
-  const variants = MODEL_KINDS.clip.findVariants(folder, await listModelFolder(folder));
-  const sides = variants.find(({ dtype }) => dtype === options.dtype)?.sides ?? NO_SIDES;
-  const wanted = { wantVision: sides.includes('vision'), wantText: sides.includes('text') };
-  await resolveClipModel(model, { ...options, ...wanted });
-  return sides;
+  const listed = listedSides(await listModelFolder(folder), options.dtype);
+  // Where no side is listed, the vision side's files say what is missing.
+  const isTextAlone = listed.length === 1 && listed[0] === 'text';
+  const wanted = isTextAlone ? { wantVision: false, wantText: true } : {};
+  const { visionFile, textFile } = await resolveClipModel(model, { ...options, ...wanted });
+  return [
+    ...(visionFile === undefined ? [] : ['vision' as const]),
+    ...(textFile === undefined ? [] : ['text' as const]),
+  ];
 }
 
 /** Loads a model in a thread, as the commands do: each passes its self-test there before it is ready. */

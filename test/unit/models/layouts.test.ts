@@ -123,6 +123,7 @@ describe('selectFiles', () => {
       expect(files).toEqual({
         text: 'onnx/text_model.onnx',
         tokenizerFolder: '',
+        isJoint: false,
         all: ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'onnx/text_model.onnx'],
       });
     });
@@ -132,7 +133,7 @@ describe('selectFiles', () => {
         [SPLIT, 'onnx/vision_model'],
         [IMMICH, 'visual/'],
       ] as const) {
-        const listing = new Set(paths.filter((path) => !path.startsWith(vision)));
+        const listing = new Set(paths.filter((path) => !path.startsWith(vision) && path !== 'onnx/model.onnx'));
         expect(selectFiles(listing, { dtype: 'fp32', wantVision: false, wantText: true, title }).text).toBeDefined();
         expect(() => selectFiles(listing, { dtype: 'fp32', title })).toThrow('vision');
       }
