@@ -152,7 +152,7 @@ export class Intake {
 
   #parse(raw: Buffer): Job {
     const { jobType } = this.#options;
-    const maxElementBytes = jobType.maxElementBytes ?? this.#options.maxElementBytes;
+    const maxElementBytes = Math.max(jobType.maxElementBytes ?? 0, this.#options.maxElementBytes);
     if (raw.length > maxElementBytes) {
       throw new RunnerError(
         'JOB_TOO_LARGE',

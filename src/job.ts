@@ -37,7 +37,7 @@ export interface Job {
 /** Understands the elements of a queue. */
 export interface JobType {
   readonly name: string;
-  /** Longest element that is parsed, in bytes, in place of the runner's `maxElementBytes`. */
+  /** Longest element that is parsed, in bytes, where that is more than the runner's `maxElementBytes`. */
   readonly maxElementBytes?: number;
   /**
    * @throws RunnerError `JOB_INVALID` with what was expected and what came; the element goes to the dead letters.

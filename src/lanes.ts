@@ -23,8 +23,8 @@ export interface LaneModels {
   readonly faces: FaceSettings | undefined;
 }
 
-/** How a lane differs from the others: its threads, and how long a part batch may wait. */
-type LaneShape = Pick<ResolvedOptions, 'threads' | 'intraOpThreads' | 'maxWaitMs'>;
+/** How a lane differs from the others: its threads, the size of its batches, and how long a part batch may wait. */
+type LaneShape = Pick<ResolvedOptions, 'threads' | 'intraOpThreads' | 'maxBatch' | 'maxWaitMs'>;
 
 /**
  * Opens a lane, with threads and sessions of its own, for each kind of input that a task reads. A person waits for a
@@ -53,7 +53,7 @@ export async function openLanes(
       const report = await untilAborted(pool.load(), signal);
       units.push(...report.units);
       loadMs += report.loadMs;
-      lanes.set(kind, new Lane(kind, pool, { ...options, maxWaitMs: shape.maxWaitMs }, emit));
+      lanes.set(kind, new Lane(kind, pool, { ...options, ...shape }, emit));
     }
     checkDimensions(units, options);
     checkTowers(units);
@@ -72,17 +72,18 @@ export async function openLanes(
 }
 
 /** Texts: one thread that may use as many cores as those of the photos together, and no wait for a fuller batch. */
-function shapeOf(kind: InputKind, { threads, intraOpThreads, maxWaitMs }: ResolvedOptions): LaneShape {
-  if (kind === 'image') return { threads, intraOpThreads, maxWaitMs };
-  return { threads: 1, intraOpThreads: threads * intraOpThreads, maxWaitMs: 0 };
+function shapeOf(kind: InputKind, options: ResolvedOptions): LaneShape {
+  const { threads, intraOpThreads, maxBatch, maxTextBatch, maxWaitMs } = options;
+  if (kind === 'image') return { threads, intraOpThreads, maxBatch, maxWaitMs };
+  return { threads: 1, intraOpThreads: threads * intraOpThreads, maxBatch: maxTextBatch, maxWaitMs: 0 };
 }
 
 function workerSettings(
   options: ResolvedOptions,
-  { intraOpThreads }: LaneShape,
+  { intraOpThreads, maxBatch }: LaneShape,
   { clipModels, faces }: LaneModels,
 ): Omit<WorkerSettings, 'tasks'> {
-  const { maxBatch, device, strictDevice } = options;
+  const { device, strictDevice } = options;
   const { orientation, resample, roots, maxFileBytes, maxPixels, decodeTimeoutMs, decodeConcurrency, blockDecoders } =
     options;
   return {

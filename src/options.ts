@@ -49,6 +49,8 @@ export interface TunableOptions {
   readonly intraOpThreads: number;
   /** Photos per batch and model. @default 8 */
   readonly maxBatch: number;
+  /** Texts per batch and model; a short text is so little work that more of them are needed to fill the device. @default 32 */
+  readonly maxTextBatch: number;
   /** Bytes per batch: a model's tensors, and the files of direct calls. @default 268435456 (256 MiB) */
   readonly maxBatchBytes: number;
   /** How long a part batch waits for company while the device is busy, in milliseconds. @default 20 */
@@ -114,6 +116,7 @@ const DEFAULTS: TunableOptions = {
   threads: 1,
   intraOpThreads: 0,
   maxBatch: 8,
+  maxTextBatch: 32,
   maxBatchBytes: 256 * 1024 * 1024,
   maxWaitMs: 20,
   maxInFlight: 0,
@@ -163,6 +166,7 @@ const CHECKS: { readonly [Name in keyof TunableOptions]: Check<TunableOptions[Na
   threads: positiveInteger,
   intraOpThreads: wholeNumber,
   maxBatch: positiveInteger,
+  maxTextBatch: positiveInteger,
   maxBatchBytes: positiveInteger,
   maxWaitMs: wholeNumberBetween(0, 60_000),
   maxInFlight: wholeNumber,

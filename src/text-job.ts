@@ -3,7 +3,7 @@ import { invalidJob, parseObject, readId } from './job-fields.js';
 import type { Job, JobType } from './job.js';
 
 /** Longest text element that is parsed: a text of a million characters, most of them escaped, still fits. */
-export const MAX_TEXT_ELEMENT_BYTES = 4 * 1024 * 1024;
+export const MAX_TEXT_ELEMENT_BYTES = 8 * 1024 * 1024;
 
 /**
  * `{"type":"text_embed","request_id":123,"query":"a cat","model":"clip-ViT-L-14","limit":20}`.

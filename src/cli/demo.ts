@@ -60,7 +60,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     const tookMs = performance.now() - startedAt;
     const gallery = new DemoGallery(files, receiver.received);
     for (const line of gallery.table(startedAt, MOST_ROWS)) print(line);
-    printSummary(runner, receiver, tookMs);
+    printSummary(runner, receiver, files.length, tookMs);
     if (receiver.received.size < files.length) return 1;
     print('4. sentences find photos: a text is embedded in the same space');
     for (const sentence of options.ask) print(`   "${sentence}" → ${await answer(runner, gallery, sentence)}`);
@@ -73,16 +73,19 @@ export async function runDemo(options: DemoOptions): Promise<number> {
 }
 
 async function listPhotos(folder: string): Promise<readonly string[]> {
-  const files = (await readdir(folder)).filter((name) => /\.(jpe?g|png|webp|gif|avif)$/i.test(name)).sort();
+  const names = await readdir(folder).catch((cause: unknown) => {
+    throw new RunnerError('OPTIONS_INVALID', `--photos: the folder ${folder} can't be read.`, { cause });
+  });
+  const files = names.filter((name) => /\.(jpe?g|png|webp|gif|avif)$/i.test(name)).sort();
   if (files.length >= 2) return files;
   throw new RunnerError('OPTIONS_INVALID', `Expected at least two photos in ${folder}, but found ${files.length}.`);
 }
 
-function printSummary(runner: Runner, receiver: DemoReceiver, ms: number): void {
-  const { jobs, batches, models } = runner.stats();
+function printSummary(runner: Runner, receiver: DemoReceiver, photos: number, ms: number): void {
+  const { batches, models } = runner.stats();
   const [model] = models;
   print(
-    `\n${receiver.received.size} callbacks for ${jobs.claimed} photos in ${Math.round(ms)} ms: ${batches.count} batches of ` +
+    `\n${receiver.received.size} callbacks for ${photos} photos in ${Math.round(ms)} ms: ${batches.count} batches of ` +
       `${batches.meanItems.toFixed(1)} photos on ${model?.device ?? 'cpu'}, ${model?.dimension ?? 0} numbers an embedding.\n`,
   );
 }
@@ -90,7 +93,9 @@ function printSummary(runner: Runner, receiver: DemoReceiver, ms: number): void 
 /** Direct calls share the threads with the queue: any sentence, and any picture of this machine, can be looked up. */
 async function askForMore(runner: Runner, gallery: DemoGallery): Promise<void> {
   const lines = createInterface({ input: process.stdin, output: process.stdout });
-  print('\nType a sentence, or the path of a picture of your own (an empty line ends).');
+  print(
+    '\nType a sentence in English, such as "a fox in the library", or the path of a picture of your own (an empty line ends).',
+  );
   lines.on('SIGINT', () => lines.close());
   lines.prompt();
   for await (const line of lines) {

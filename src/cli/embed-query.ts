@@ -22,6 +22,13 @@ export async function embedHere(text: string, model: ModelName, options: RunnerO
   }
 }
 
+/** Where the service is, and the token that it asks for; empty sends none. */
+export interface EmbedService {
+  readonly url: string;
+  readonly token: string;
+  readonly signal: AbortSignal;
+}
+
 /**
  * Asks an embed service: `POST {"text","model"}` gives `{"embedding":[…]}`.
  * @throws RunnerError `HTTP_*`
@@ -29,11 +36,19 @@ export async function embedHere(text: string, model: ModelName, options: RunnerO
 export async function embedThere(
   text: string,
   label: string,
-  url: string,
-  signal: AbortSignal,
+  { url, token, signal }: EmbedService,
 ): Promise<readonly number[]> {
-  const variable = 'PROCESSING_TEXT_EMBED_URL';
-  const answer = await requestJson({ url, body: { text, model: label }, variable, signal });
+  const answer = await requestJson({
+    url,
+    body: { text, model: label },
+    ...(token === '' ? {} : { accessToken: token }),
+    variable: 'PROCESSING_TEXT_EMBED_URL',
+    hints: {
+      HTTP_UNAUTHORIZED: 'it asks for a token; set EMBED_TOKEN to the one that the service has',
+      HTTP_GONE: `it knows no such call or no model "${label}"; check PROCESSING_TEXT_EMBED_URL, and --model`,
+    },
+    signal,
+  });
   const { embedding } = (answer ?? {}) as { readonly embedding?: unknown };
   if (Array.isArray(embedding) && embedding.length > 0 && embedding.every(Number.isFinite))
     return embedding as readonly number[];

@@ -23,6 +23,8 @@ export interface JsonCall {
   readonly accessToken?: string;
   /** The variable that names the server, for messages. */
   readonly variable: string;
+  /** What to do about a refusal, where it differs from the usual. */
+  readonly hints?: Partial<Record<ErrorCode, string>>;
   /** Ends the call; to be made by `AbortSignal.timeout()`. */
   readonly signal: AbortSignal;
 }
@@ -31,7 +33,8 @@ export interface JsonCall {
  * The JSON of an answer. Certificates are always verified.
  * @throws RunnerError `HTTP_*`, with the variable to look at; never with the token or what the server wrote.
  */
-export async function requestJson({ url, body, accessToken, variable, signal }: JsonCall): Promise<unknown> {
+export async function requestJson(call: JsonCall): Promise<unknown> {
+  const { url, body, accessToken, variable, signal, hints = {} } = call;
   const { origin } = new URL(url);
   const agent = new Agent({
     maxResponseSize: MAX_ANSWER_BYTES,
@@ -53,7 +56,10 @@ export async function requestJson({ url, body, accessToken, variable, signal }: 
     });
     const refusal = classifyStatus(answer.statusCode, undefined, Date.now(), origin);
     if (refusal !== undefined)
-      throw new RunnerError(refusal.code, `${origin} answered HTTP ${answer.statusCode}: ${hint(refusal, variable)}.`);
+      throw new RunnerError(
+        refusal.code,
+        `${origin} answered HTTP ${answer.statusCode}: ${hints[refusal.code] ?? hint(refusal, variable)}.`,
+      );
     return parse(await answer.body.text(), origin);
   } catch (thrown) {
     throw explain(thrown, origin, variable, signal);

@@ -1,5 +1,6 @@
 import { hubOptionsFromEnv } from '../models/hub-options.js';
-import type { RunnerOptions } from '../options.js';
+import type { ModelName } from '../model.js';
+import { parseModels, type RunnerOptions } from '../options.js';
 import type { Settings, VariableName } from './variables.js';
 
 /** The settings of every command with models. */
@@ -37,6 +38,20 @@ export function modelOptions(
     ...{ embeddingDim, dtype, device, strictDevice, threads, intraOpThreads },
     hub: hubOptionsFromEnv(env),
   };
+}
+
+/**
+ * The same for commands of texts: a text that names no model gets the one with the label PROCESSING_DEFAULT_MODEL where
+ * CLIP_MODELS has it, and the first one else.
+ */
+export function textModelOptions(
+  settings: Settings<(typeof MODEL_VARIABLES)[number]>,
+  env: NodeJS.ProcessEnv,
+): RunnerOptions & { readonly models: readonly ModelName[] } {
+  const options = modelOptions(settings, env);
+  const models = parseModels(options.models ?? []);
+  const isDefault = ({ label }: ModelName): boolean => label === settings.modelLabel;
+  return { ...options, models: [...models.filter(isDefault), ...models.filter((model) => !isDefault(model))] };
 }
 
 /** What the settings of photos mean to `createRunner()`. */

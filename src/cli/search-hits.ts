@@ -5,8 +5,8 @@ import { terminalLink } from './terminal-links.js';
 /** A photo that was found, nearest first. */
 export interface Hit {
   readonly id: string | number;
-  /** Absolute, http or https; as the server wrote it where it is no such address. */
-  readonly url: string;
+  /** Absolute, http or https; as the server wrote it where it is no such address; null where there is none. */
+  readonly url: string | null;
   /** Cosine distance as the server gives it: 0 is the same. */
   readonly distance: number;
 }
@@ -26,10 +26,10 @@ export function readHits(answer: unknown, base: string): readonly Hit[] {
   if (!Array.isArray(list)) throw unexpectedHits(base);
   return list.map((entry: unknown) => {
     const { photo, distance } = isObject(entry) ? entry : {};
-    const { id, url } = isObject(photo) ? photo : {};
-    if ((typeof id !== 'number' && typeof id !== 'string') || typeof url !== 'string' || !Number.isFinite(distance))
-      throw unexpectedHits(base);
-    return { id, url: absolute(url, base), distance: distance as number };
+    const { id, url = null } = isObject(photo) ? photo : {};
+    const isPhoto = (typeof id === 'number' || typeof id === 'string') && (url === null || typeof url === 'string');
+    if (!isPhoto || !Number.isFinite(distance)) throw unexpectedHits(base);
+    return { id, url: url === null ? null : absolute(url, base), distance: distance as number };
   });
 }
 
@@ -41,7 +41,7 @@ export function renderHits(hits: readonly Hit[], hasLinks: boolean): string {
   return hits
     .map(({ url, distance }, index) => {
       const rank = String(index + 1).padStart(rankWidth);
-      const address = hasLinks && isAddress(url) ? terminalLink(url, url) : escapeControls(url);
+      const address = url === null ? '-' : hasLinks && isAddress(url) ? terminalLink(url, url) : escapeControls(url);
       return `${rank}  ${(ids[index] ?? '').padStart(idWidth)}  ${distance.toFixed(4)}  ${address}\n`;
     })
     .join('');

@@ -2,11 +2,10 @@ import { Option, type Command } from 'commander';
 import { show } from '../check.js';
 import { RunnerError } from '../errors.js';
 import type { ModelName } from '../model.js';
-import { parseModels } from '../options.js';
 import { resolveHttpOptions } from '../sink/http-options.js';
 import { settingsCommand, type Call } from './command.js';
 import { embedHere, embedThere } from './embed-query.js';
-import { MODEL_VARIABLES, modelOptions } from './runner-settings.js';
+import { MODEL_VARIABLES, textModelOptions } from './runner-settings.js';
 import { searchByText, searchByVector, type Gallery } from './search-calls.js';
 import { hitsAsJson, renderHits, type Hit } from './search-hits.js';
 import { understandsLinks } from './terminal-links.js';
@@ -19,6 +18,7 @@ const SEARCH_VARIABLES = [
   'apiBaseUrl',
   'accessToken',
   'embedUrl',
+  'embedToken',
   // `--model` is a label here; the model's name comes by CLIP_MODELS or CLIP_MODEL_NAME.
   ...MODEL_VARIABLES.filter((name) => name !== 'modelName'),
 ] as const satisfies readonly VariableName[];
@@ -71,12 +71,13 @@ async function embed(
   timeoutMs: number,
   { settings, env }: Call<SearchVariable>,
 ): Promise<{ readonly embedding: readonly number[]; readonly model: string }> {
-  const options = modelOptions({ ...settings, ...readSettings(['modelName'], {}, env) }, env);
-  const models = parseModels(options.models ?? []);
+  const options = textModelOptions({ ...settings, ...readSettings(['modelName'], {}, env) }, env);
+  const { models } = options;
   if (settings.embedUrl !== '') {
     const model = asked ?? models[0]?.label ?? '';
     const url = readUrl(settings.embedUrl, 'PROCESSING_TEXT_EMBED_URL');
-    return { embedding: await embedThere(query, model, url, AbortSignal.timeout(timeoutMs)), model };
+    const service = { url, token: settings.embedToken, signal: AbortSignal.timeout(timeoutMs) };
+    return { embedding: await embedThere(query, model, service), model };
   }
   const model = pickModel(models, asked);
   return { embedding: await embedHere(query, model, options), model: model.label };

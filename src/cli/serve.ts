@@ -1,14 +1,13 @@
 import { coerceError } from '../errors.js';
 import { Deadline } from '../lifecycle.js';
 import { looksLikeFolder } from '../models/repository.js';
-import { resolveRunnerOptions } from '../options.js';
 import { createRunner, type Runner } from '../runner.js';
 import type { EmbedEngine } from '../serve/engine.js';
 import { createEmbedServer, type EmbedServer } from '../serve/server.js';
 import type { Call } from './command.js';
 import { createLog, type Log } from './log.js';
 import { logEvents } from './log-events.js';
-import { MODEL_VARIABLES, modelOptions } from './runner-settings.js';
+import { MODEL_VARIABLES, textModelOptions } from './runner-settings.js';
 import { runUntilSignal, type Stoppable } from './signals.js';
 import { Terminal } from './terminal.js';
 import type { Settings, VariableName } from './variables.js';
@@ -20,6 +19,7 @@ export const SERVE_VARIABLES = [
   'images',
   ...MODEL_VARIABLES,
   'maxBatch',
+  'maxTextBatch',
   'resample',
   'orientation',
   'maxWaiting',
@@ -39,11 +39,11 @@ const BATCHES_PER_THREAD = 2;
 /** `clip-runner serve`: embeds texts (and pictures) for HTTP clients until it is told to stop. Answers the exit code. */
 export async function runServe({ settings, env }: Call<(typeof SERVE_VARIABLES)[number]>): Promise<number> {
   const log = createLog(settings.logLevel, new Terminal());
-  const { images, maxBatch, resample, orientation, shutdownTimeoutMs } = settings;
-  const options = modelOptions(settings, env);
+  const { images, maxBatch, maxTextBatch, resample, orientation, shutdownTimeoutMs } = settings;
+  const options = textModelOptions(settings, env);
   const runner = createRunner({
     ...options,
-    ...{ maxBatch, resample, orientation, shutdownTimeoutMs, maxFileBytes: settings.maxImageBytes },
+    ...{ maxBatch, maxTextBatch, resample, orientation, shutdownTimeoutMs, maxFileBytes: settings.maxImageBytes },
     tasks: images ? ['text', 'clip'] : ['text'],
     // The service bounds what waits.
     maxDirect: Number.MAX_SAFE_INTEGER,
@@ -87,8 +87,8 @@ async function openServer(runner: Runner, settings: ServeSettings, log: Log): Pr
 }
 
 function engineOf(runner: Runner, settings: ServeSettings): EmbedEngine {
-  const { images, maxBatch, threads } = settings;
-  const { models } = resolveRunnerOptions(modelOptions(settings, {}));
+  const { images, maxBatch, maxTextBatch, threads } = settings;
+  const { models } = textModelOptions(settings, {});
   let isReady = false;
   runner.on('runner:ready', () => (isReady = true));
   runner.on('runner:stopping', () => (isReady = false));
@@ -97,8 +97,8 @@ function engineOf(runner: Runner, settings: ServeSettings): EmbedEngine {
     embedTexts: (texts, model) => runner.embedTexts(texts, { model, onError: 'return' }),
     ...(images ? { embedImages: (pictures, model) => runner.embedImages(pictures, { model, onError: 'return' }) } : {}),
     // Texts have one thread.
-    capacity: { texts: BATCHES_PER_THREAD * maxBatch, images: BATCHES_PER_THREAD * maxBatch * threads },
-    maxBatch,
+    capacity: { texts: BATCHES_PER_THREAD * maxTextBatch, images: BATCHES_PER_THREAD * maxBatch * threads },
+    maxBatch: { texts: maxTextBatch, images: maxBatch },
     isReady: () => isReady,
   };
 }

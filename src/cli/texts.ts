@@ -4,7 +4,7 @@ import { httpSink } from '../sink/http.js';
 import type { Call } from './command.js';
 import { createLog } from './log.js';
 import { runQueue } from './run-queue.js';
-import { MODEL_VARIABLES, modelOptions } from './runner-settings.js';
+import { MODEL_VARIABLES, textModelOptions } from './runner-settings.js';
 import { Terminal } from './terminal.js';
 import type { VariableName } from './variables.js';
 
@@ -15,7 +15,7 @@ export const TEXTS_VARIABLES = [
   'apiBaseUrl',
   'token',
   ...MODEL_VARIABLES,
-  'maxBatch',
+  'maxTextBatch',
   'maxAttempts',
   'onGone',
   'shutdownTimeoutMs',
@@ -29,7 +29,7 @@ type TextsVariable = (typeof TEXTS_VARIABLES)[number];
  * loaded. Answers the exit code.
  */
 export async function runTexts({ settings, env }: Call<TextsVariable>): Promise<number> {
-  const { maxBatch, onGone, shutdownTimeoutMs } = settings;
+  const { maxTextBatch, onGone, shutdownTimeoutMs } = settings;
   const terminal = new Terminal();
   const log = createLog(settings.logLevel, terminal);
   const queue = redisQueue({
@@ -41,8 +41,9 @@ export async function runTexts({ settings, env }: Call<TextsVariable>): Promise<
   });
   const sink = httpSink({ baseUrl: settings.apiBaseUrl, token: settings.token });
   const runner = createRunner({
-    ...modelOptions(settings, env),
-    ...{ maxBatch, onGone, shutdownTimeoutMs },
+    ...textModelOptions(settings, env),
+    // How many are claimed at a time goes by `maxBatch`.
+    ...{ maxBatch: maxTextBatch, maxTextBatch, onGone, shutdownTimeoutMs },
     tasks: ['text'],
     queue,
     sink,

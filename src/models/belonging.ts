@@ -16,7 +16,7 @@ const MAX_PADDING_ROWS = 1024;
 
 /**
  * Refuses parts that can't be of one model: sides of different length, or a `config.json` with another length
- * (`projection_dim`, open_clip's `embed_dim`) or vocabulary (`text_config.vocab_size`) than the graphs. Only what the
+ * (`projection_dim`, open_clip's `embed_dim`), patch size or vocabulary (`text_config.vocab_size`) than the graphs. Only what the
  * files say plainly counts; what they leave open is left to the self-test. Answers the rows of the table that turns ids
  * into vectors, where the text graph shows it.
  * @throws RunnerError `MODEL_INVALID` with both facts
@@ -25,7 +25,8 @@ export function checkBelonging({ title, visionFile, textFile, config }: ModelPar
   const [vision, text] = [visionFile, textFile].map((file) => (file === undefined ? undefined : readOnnxGraph(file)));
   const lengths = { vision: vision && embeddingLengths(vision), text: text && embeddingLengths(text) };
   const rows = text && tableRows(text);
-  const strange = strangeLengths(lengths, promisedLength(config)) ?? strangeTable(rows, config);
+  const strange =
+    strangeLengths(lengths, promisedLength(config)) ?? strangeTable(rows, config) ?? strangePatches(vision, config);
   if (strange === undefined) return rows;
   throw new RunnerError(
     'MODEL_INVALID',
@@ -53,6 +54,24 @@ function strangeTable(rows: number | undefined, config: unknown): string | undef
   if (rows === undefined || vocabulary === undefined) return undefined;
   if (rows >= vocabulary && rows - vocabulary < MAX_PADDING_ROWS) return undefined;
   return `config.json says a vocabulary of ${vocabulary} ids, the text graph has a table of ${rows}`;
+}
+
+function strangePatches(vision: OnnxGraph | undefined, config: unknown): string | undefined {
+  const promised = numberAt(config, 'vision_config', 'patch_size');
+  const side = vision && patchSide(vision);
+  if (promised === undefined || side === undefined || side === promised) return undefined;
+  return `config.json says patches of ${promised} pixels, the vision graph takes ${side}`;
+}
+
+/** The side of the square patches that a picture is cut into, where the one convolution over three colours shows it. */
+function patchSide({ nodes, weights }: OnnxGraph): number | undefined {
+  const shapes = new Map(weights.map(({ name, shape }) => [name, shape]));
+  const kernels = nodes
+    .filter(({ type }) => type === 'Conv')
+    .map(({ inputs: [, kernel = ''] }) => shapes.get(kernel))
+    .filter((shape) => shape?.length === 4 && shape[1] === 3);
+  const [kernel] = kernels;
+  return kernels.length === 1 && kernel?.[2] === kernel?.[3] ? kernel?.[2] : undefined;
 }
 
 /** The lengths that the embedding may have; undefined where an output leaves it open. */

@@ -120,7 +120,9 @@ async function namesIn(folder: string): Promise<readonly string[]> {
   return readdir(folder).catch(noneThere);
 }
 
-function noneThere(error: unknown): never[] {
-  if (systemCode(error) === 'ENOENT') return [];
+/** No such folder, or a file in its place. */
+export function noneThere(error: unknown): never[] {
+  const code = systemCode(error);
+  if (code === 'ENOENT' || code === 'ENOTDIR') return [];
   throw error;
 }

@@ -2,7 +2,7 @@ import { lstat, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { RunnerError } from '../errors.js';
 import { blobPath, cacheFailure, snapshotFolder } from './cache.js';
-import { filesBelow, totalBytes, type CachedModel } from './cached-models.js';
+import { filesBelow, noneThere, totalBytes, type CachedModel } from './cached-models.js';
 import { isWriterGone } from './partial-owner.js';
 
 /** What is to be removed of a repository in the cache. */
@@ -105,7 +105,9 @@ async function blobsOf(folder: string, commit: string): Promise<readonly string[
   const snapshot = snapshotFolder(folder, commit);
   const home = await realpath(folder);
   const blobs: string[] = [];
-  for (const entry of await readdir(snapshot, { recursive: true, withFileTypes: true })) {
+  // A reference may name a commit of which nothing has come yet.
+  const entries = await readdir(snapshot, { recursive: true, withFileTypes: true }).catch(noneThere);
+  for (const entry of entries) {
     const target = entry.isSymbolicLink()
       ? await realpath(join(entry.parentPath, entry.name)).catch(() => undefined)
       : undefined;

@@ -89,7 +89,7 @@ async function buildFromCache(
   const problem = failure?.message ?? `There is no ${missingFile} of ${repository.id} in the cache.`;
   throw new RunnerError(
     'MODEL_OFFLINE',
-    `${problem} Downloads are off (HF_HUB_OFFLINE): run "clip-runner models pull ${request.model.name}" where there is a ` +
+    `${problem} Downloads are off (HF_HUB_OFFLINE): run "clip-runner models pull ${request.model.name} --dtype ${request.dtype}" where there is a ` +
       `network, without it, and bring the cache here (${cacheDir}).`,
     { cause: failure },
   );

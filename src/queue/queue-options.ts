@@ -35,7 +35,7 @@ export interface CommonQueueOptions {
    */
   readonly claimTimeoutMs?: number;
   /**
-   * A longer element is kept in the dead letters as it is, without a note inside, in bytes; 4 MiB where `jobs` is `text`.
+   * A longer element is kept in the dead letters as it is, without a note inside, in bytes; 8 MiB where `jobs` is `text`.
    * @default 65536
    */
   readonly maxElementBytes?: number;

@@ -12,8 +12,8 @@ export interface EmbedEngine {
   readonly embedImages?: (pictures: readonly Uint8Array[], label: string) => Promise<Vectors>;
   /** Inputs that make sense in there at a time, per kind: what runs and what is prepared. More wait in the service. */
   readonly capacity: { readonly texts: number; readonly images: number };
-  /** Inputs of one request that may go to the engine together. */
-  readonly maxBatch: number;
+  /** Inputs of one request that may go to the engine together, per kind. */
+  readonly maxBatch: { readonly texts: number; readonly images: number };
   /** Whether every model has passed its self-test, and the engine runs. */
   isReady(): boolean;
 }

@@ -66,15 +66,27 @@ export class EmbedServer {
     this.#isAllowed = token === '' ? () => true : createTokenCheck(token);
     const embedTexts: EmbedEngine['embedTexts'] = (texts, label) => engine.embedTexts(texts, label);
     const embedImages = engine.embedImages ?? (() => Promise.resolve([]));
-    this.#texts = new WaitingRoom({ embed: embedTexts, capacity: capacity.texts, maxBatch, maxWaiting });
-    this.#images = new WaitingRoom({ embed: embedImages, capacity: capacity.images, maxBatch, maxWaiting });
+    this.#texts = new WaitingRoom({
+      embed: embedTexts,
+      capacity: capacity.texts,
+      maxBatch: maxBatch.texts,
+      maxWaiting,
+    });
+    this.#images = new WaitingRoom({
+      embed: embedImages,
+      capacity: capacity.images,
+      maxBatch: maxBatch.images,
+      maxWaiting,
+    });
   }
 
   /** Adds hooks, document and routes; called once, by `createEmbedServer()`. */
   async open(): Promise<void> {
     const app = this.#app;
     const { models, embedImages } = this.#engine;
-    const { token, maxTexts, stuckAfterMs } = this.#options;
+    const { token, stuckAfterMs } = this.#options;
+    // A longer list would never find room.
+    const maxTexts = Math.min(this.#options.maxTexts, this.#options.maxWaiting);
     const rooms = { text: this.#texts, image: this.#images };
     this.#metrics = await openMetrics(rooms);
     app.addHook('onRequest', (request, reply, done) => {

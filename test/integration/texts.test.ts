@@ -98,7 +98,7 @@ describe('embedTexts', () => {
   });
 
   it('gathers the texts of many calls into batches while the thread is busy', async () => {
-    await start({ maxBatch: 16 });
+    await start({ maxTextBatch: 16 });
     const calls = Array.from({ length: 64 }, (_, i) => runner.embedTexts([`a cat number ${i}`]));
     expect(await Promise.all(calls)).toHaveLength(64);
     // The first two go at once, alone; what comes meanwhile shares batches of 16.

@@ -1,8 +1,9 @@
 """The dtypes that a graph comes in, and how the smaller ones are made."""
 
+import copy
 import logging
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx_ir
@@ -42,10 +43,10 @@ def write_graphs(tower: Tower, dtypes: list[str], folder: Path, is_apart: bool =
         if "q8" in files:
             save(_quantised(model), files["q8"], is_apart)
     if "fp16" in files:
-        # Halved before it is traced, so that torch itself says where float32 is needed.
-        tower.module.half()
-        save(trace(tower), files["fp16"], is_apart)
-        tower.module.float()
+        # Halved before it is traced, so that torch itself says where float32 is needed. A copy: both towers share one
+        # model, and what has been half is not what it was.
+        halved = replace(tower, module=copy.deepcopy(tower.module).half())
+        save(trace(halved), files["fp16"], is_apart)
     return files
 
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoImageProcessor,
@@ -64,7 +65,7 @@ def _read_model(at: str, revision: str | None) -> PreTrainedModel:
         model, report = family.from_pretrained(
             at, revision=revision, dtype="float32", attn_implementation="eager", output_loading_info=True
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ExportError(f"The weights of {at} can't be read: {first_line(error)}") from error
     _refuse_missing(at, report)
     if family is SiglipModel and not config.vision_config.vision_use_head:

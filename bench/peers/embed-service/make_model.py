@@ -1,4 +1,4 @@
-"""Writes a CLIP of the size of ViT-B/32 with random weights, for the bench of the embed service.
+"""Writes a CLIP of the size of ViT-B/32 with random weights and a small vocabulary, for the bench of the embed service.
 
 usage: make_model.py <folder with tokenizer.json> <out folder>
 """
@@ -31,7 +31,7 @@ torch.manual_seed(20261122)
 # The end token's own id and not the old 2, which means "the largest id of the text".
 config = CLIPConfig(
     text_config={
-        "vocab_size": 49408,
+        "vocab_size": len(tokenizer),
         "bos_token_id": tokenizer.bos_token_id,
         "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,

@@ -1,4 +1,4 @@
-import { RunnerError } from '../../errors.js';
+import { RunnerError, coerceError } from '../../errors.js';
 import { hubOptionsFromEnv, resolveHubOptions } from '../../models/hub-options.js';
 import type { Call } from '../command.js';
 import type { VariableName } from '../variables.js';
@@ -18,6 +18,7 @@ export async function runPull({ settings, flags, args, env }: Call<(typeof PULL_
   for (const line of hubLines(hub)) say(line);
 
   const rows: ModelRow[] = [];
+  const failures: unknown[] = [];
   for (const model of models) {
     say(`pulling ${model.name} (${dtype})`);
     try {
@@ -26,12 +27,18 @@ export async function runPull({ settings, flags, args, env }: Call<(typeof PULL_
         logLevel,
       });
     } catch (thrown) {
-      if (!(thrown instanceof RunnerError) || thrown.code !== 'RUNNER_STOPPED') throw thrown;
-      say('clip-runner: stopped. What came is kept; the same command goes on from there.');
-      return 1;
+      if (thrown instanceof RunnerError && thrown.code === 'RUNNER_STOPPED') {
+        say('clip-runner: stopped. What came is kept; the same command goes on from there.');
+        return 1;
+      }
+      // The others are pulled all the same; the first failure is then the command's.
+      failures.push(thrown);
+      if (models.length > 1) say(`${model.name}: ${coerceError(thrown).message}`);
+      continue;
     }
     rows.push(await describeModel(model.name, [model.label], dtype, cacheDir));
   }
-  print(overviewLines(rows));
+  if (rows.length > 0) print(overviewLines(rows));
+  if (failures.length > 0) throw failures[0];
   return 0;
 }

@@ -12,6 +12,13 @@ const SENTINEL = '\u{10FFFF}';
 const JOINS_BACKWARDS = /^[\p{M}\u1160-\u11ff\uff9e\uff9f\udc00-\udfff]/u;
 
 /**
+ * Marks without a character between them: ordering them takes time by the square of their number. So many are kept,
+ * which are more tokens than any model takes, a word too long to be known, or nothing where marks are dropped.
+ */
+const MOST_MARKS = 1024;
+const MARK_RUNS = new RegExp(`([\\p{M}\\u1160-\\u11ff]{${MOST_MARKS}})[\\p{M}\\u1160-\\u11ff]+`, 'gu');
+
+/**
  * Makes the function that turns a text into ids: at most `maxTokens` with the special tokens, which truncation never
  * loses. The ids are those of the whole text, however long; only as much of it is read as decides on them.
  */
@@ -48,7 +55,10 @@ export function createEncoder(parts: TokenizerParts): (text: string, maxTokens: 
 
   return (text, maxTokens) => {
     const needed = Math.max(0, maxTokens - enclosing);
-    const tokens = firstTokens(shortenRuns(wellFormed(text), parts, known, needed), needed).slice(0, needed);
+    const tokens = firstTokens(
+      shortenRuns(wellFormed(text).replace(MARK_RUNS, '$1'), parts, known, needed),
+      needed,
+    ).slice(0, needed);
     return parts
       .enclose(tokens)
       .map((token) => parts.idOf(token))

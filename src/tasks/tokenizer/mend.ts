@@ -44,6 +44,11 @@ export function mendPreTokenizer(step: Step | null): Step | null {
   switch (step.type) {
     case 'Sequence':
       return sequence('pretokenizers', (step['pretokenizers'] as readonly Step[]).map(mendPreTokenizer));
+    case 'WhitespaceSplit':
+      return { type: 'Split', pattern: { Regex: '\\s+' }, behavior: 'Removed', invert: false };
+    case 'ByteLevel':
+      if (step['use_regex'] === false || step['add_prefix_space'] === true) return step;
+      return sequence('pretokenizers', [BYTE_LEVEL_WORDS, { ...step, use_regex: false }]);
     case 'Metaspace': {
       // Rust makes each word a piece of its own; transformers.js leaves the text in one.
       const mark = typeof step['replacement'] === 'string' ? step['replacement'] : '\u2581';
@@ -55,6 +60,19 @@ export function mendPreTokenizer(step: Step | null): Step | null {
       return step;
   }
 }
+
+/**
+ * The words of `ByteLevel`, as the Rust library writes them down. transformers.js has them, and `WhitespaceSplit`, as
+ * expressions of JavaScript, whose `\s` has U+FEFF and lacks U+0085; a `Split` it reads with the white space of Unicode.
+ */
+const BYTE_LEVEL_WORDS: Step = {
+  type: 'Split',
+  pattern: {
+    Regex: "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
+  },
+  behavior: 'Isolated',
+  invert: false,
+};
 
 /** JavaScript lower-cases a sigma by its place in the word (`ς` at the end), Rust each character alone. */
 const lowerSigma: Step = { type: 'Replace', pattern: { String: 'Σ' }, content: 'σ' };

@@ -49,6 +49,13 @@ describe('parts of one model', () => {
       rows: 997,
     },
   ];
+  it('have the patches that the configuration says, where the graph shows them', async () => {
+    const graph = vision(8, weight('kernel', 16, 3, 16, 16), node('Conv', ['pixels', 'kernel'], ['patches']));
+    const config = (side: number): object => ({ vision_config: { patch_size: side } });
+    await expect(check(config(16), graph)).resolves.toBeUndefined();
+    await expect(check(config(32), graph)).rejects.toThrow('patches of 32 pixels, the vision graph takes 16');
+  });
+
   it.each(fixtures)('are taken: $name', ({ folder: model, graphs, rows }) => {
     const files = Object.fromEntries(
       Object.entries(graphs).map(([key, graph]) => [key, join(model, 'onnx', `${graph}.onnx`)]),

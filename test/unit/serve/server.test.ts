@@ -16,7 +16,7 @@ async function serve(embedTexts: EmbedEngine['embedTexts']): Promise<string> {
     models: [{ label: 'x', repository: undefined }],
     embedTexts,
     capacity: { texts: 2, images: 2 },
-    maxBatch: 1,
+    maxBatch: { texts: 1, images: 1 },
     isReady: () => true,
   };
   server = await createEmbedServer(

@@ -20,6 +20,12 @@ describe.each(TOKENIZER_NAMES)('the ids of %s', (name) => {
     for (const { text, ids } of rows) expect(open[name](text), JSON.stringify(text)).toEqual(ids[name]);
   });
 
+  // Ordering so many marks would take minutes.
+  it('are those of the first marks where a text has 500,000 of them in a row', () => {
+    const marks = (count: number): string => `a cat ${'\u0301\u0308\u0327'.repeat(count)}`;
+    expect(open[name](marks(170_000))).toEqual(open[name](marks(400)));
+  });
+
   it('take a lone surrogate for U+FFFD, as UTF-8 has to', () => {
     for (const half of ['\ud83d', '\ude02']) {
       expect(open[name](`a ${half} cat`)).toEqual(open[name]('a \ufffd cat'));
@@ -150,5 +156,16 @@ describe('the files of a tokenizer', () => {
     expect(error).toMatchObject({ code: 'MODEL_INVALID' });
     expect((error as Error).message).toContain(message);
     expect((error as Error).message).toContain('tokenizer.json');
+  });
+});
+
+describe('white space', () => {
+  // As the Rust library tokenises them: U+FEFF is none, U+0085 is some; in JavaScript it is the other way round.
+  it.each([
+    ['cat!\ufeff', [995, 402, 0, 171, 119, 278, 996]],
+    ['\ufeff"a cat"', [995, 171, 119, 123, 768, 263, 402, 768, 996]],
+    ['a\u0085cat', [995, 263, 402, 996]],
+  ])('is that of Unicode: %j', (text, ids) => {
+    expect(open['clip-bpe'](text)).toEqual(ids);
   });
 });
