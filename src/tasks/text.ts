@@ -57,13 +57,9 @@ async function openUnit(model: ClipModel, context: TaskContext): Promise<TaskUni
   };
 }
 
-/**
- * An id beyond the graph's table would make every run with it fail. A smaller tokenizer may be right, since tables are
- * padded; one that leaves more than half of the table unused is another model's.
- */
+/** An id beyond the graph's table would make every run with it fail. A smaller tokenizer may be right: tables are padded. */
 function checkVocabulary(largestId: number, { label, tokenizerFolder, vocabularySize }: ClipModel): void {
-  if (vocabularySize === undefined) return;
-  if (largestId < vocabularySize && largestId + 1 >= vocabularySize / 2) return;
+  if (vocabularySize === undefined || largestId < vocabularySize) return;
   throw new RunnerError(
     'MODEL_INVALID',
     `The tokenizer of the model "${label}" in ${String(tokenizerFolder)} doesn't belong to its text graph: it has ids up to ` +

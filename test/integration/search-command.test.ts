@@ -192,7 +192,7 @@ describe('exit 1 with one line', () => {
     ['HTML', { answer: (_, reply) => reply.type('text/html').send('<html>') }, [], 'expected JSON'],
     ['an object', { answer: () => ({ photos: [] }) }, [], 'unexpected answer'],
     ['null', { answer: (_, reply) => reply.type('application/json').send('null') }, [], 'unexpected answer'],
-    ['photos without an address', { found: [{ photo: { id: 1 }, distance: 0 }] }, [], 'unexpected answer'],
+    ['photos without an id', { found: [{ photo: { url: '/x' }, distance: 0 }] }, [], 'unexpected answer'],
     ['no distance', { found: [{ photo: { id: 1, url: '/x' }, distance: null }] }, [], 'unexpected answer'],
     ['an answer of 20 MB', { answer: () => ({ data: 'x'.repeat(20_000_000) }) }, [], 'at most 16777216 bytes'],
   ])('for %s', async (_, settings, flags, message) => {
