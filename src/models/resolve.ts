@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
-import { dirname, join, posix } from 'node:path';
+import { join } from 'node:path';
 import { RunnerError } from '../errors.js';
 import type { ClipModel, Dtype, ImagePreprocess, ModelName } from '../model.js';
 import { checkBelonging } from './belonging.js';
 import { cachedCommits, repositoryFolder } from './cache.js';
 import { lookUpModel } from './catalog.js';
 import type { DownloadProgress } from './download.js';
-import { checkExternalFile, readExternalLocations } from './external-data.js';
 import { resolveHubOptions, type HubOptions, type ResolvedHubOptions } from './hub-options.js';
 import { graphFileOf, selectFiles, type ModelFiles } from './layouts.js';
+import { ensureGraph } from './open-model.js';
 import { parsePreprocess } from './preprocess-config.js';
 import { isLocalFolder, parseRepository, type Repository } from './repository.js';
 import { openCached, openFolder, openHub, type ModelSource } from './source.js';
@@ -99,7 +99,7 @@ async function buildModel(source: ModelSource, request: ModelRequest): Promise<C
   const { model, dtype, wantVision, wantText, licence } = request;
   const files = selectFiles(source.files, { dtype, wantVision, wantText, title: source.title });
   await source.ensure(files.all);
-  await ensureExternalData(source, files);
+  for (const graph of new Set([files.vision, files.text])) if (graph !== undefined) await ensureGraph(source, graph);
   const preprocess = await readPreprocess(source, files);
   await source.seal();
 
@@ -139,22 +139,6 @@ async function prepareGraphs(
   if (isJoint && file !== undefined)
     return cutTowers({ file, cacheDir, wantVision, wantText: text === undefined ? false : wantText, signal });
   return { vision: path(vision), text: path(text) };
-}
-
-/** Has the files with weights that the graphs name, and checks that each is in the model's folder. */
-async function ensureExternalData(source: ModelSource, files: ModelFiles): Promise<void> {
-  const graphs = new Set([files.vision, files.text].filter((graph) => graph !== undefined));
-  for (const graph of graphs) {
-    const external = readExternalLocations(join(source.folder, graph)).map((name) => posix.join(dirname(graph), name));
-    const missing = external.find((file) => !source.files.has(file));
-    if (missing !== undefined && source.kind !== 'folder') {
-      // In a cache it may only not have been downloaded.
-      const code = source.kind === 'cache' ? 'MODEL_NOT_FOUND' : 'MODEL_INVALID';
-      throw new RunnerError(code, `There is no ${missing} in ${source.title}; ${graph} keeps weights in it.`);
-    }
-    await source.ensure(external);
-    for (const file of external) await checkExternalFile(join(source.folder, file), source.folder);
-  }
 }
 
 async function readPreprocess(source: ModelSource, files: ModelFiles): Promise<ImagePreprocess | undefined> {

@@ -1,5 +1,5 @@
 import type { ModelName } from '../../model.js';
-import { resolveRunnerOptions } from '../../options.js';
+import { parseModels } from '../../options.js';
 import type { Settings, VariableName } from '../variables.js';
 
 /** The settings that name models. */
@@ -17,7 +17,7 @@ export type NamingSettings = Settings<(typeof NAMING_VARIABLES)[number]>;
  * @throws RunnerError `OPTIONS_INVALID`
  */
 export function configuredModels({ models, modelName, modelLabel }: NamingSettings): readonly ModelName[] {
-  return resolveRunnerOptions({ models: models === '' ? [{ label: modelLabel, name: modelName }] : models }).models;
+  return parseModels(models === '' ? [{ label: modelLabel, name: modelName }] : models);
 }
 
 /** The models that a command is called with: names or configured labels; none: those that are configured. */
