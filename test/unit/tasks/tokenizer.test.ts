@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createEncoder } from '../../../src/tasks/tokenizer/encode.js';
 import { buildParts, type TokenizerJson } from '../../../src/tasks/tokenizer/hugging-face.js';
 import { createSectioner } from '../../../src/tasks/tokenizer/sections.js';
 import { openTokenizer } from '../../../src/tasks/tokenizer/tokenizer.js';
@@ -185,6 +186,23 @@ describe('the files of a tokenizer', () => {
     expect(error).toMatchObject({ code: 'MODEL_INVALID' });
     expect((error as Error).message).toContain(message);
     expect((error as Error).message).toContain('tokenizer.json');
+  });
+});
+
+describe('a space before the text', () => {
+  // As the Rust library tokenises them with this pre-tokenizer and no normaliser; tokens and their neighbours, too.
+  it.each([
+    ['cat!\ufeff', [995, 220, 402, 0, 171, 119, 278, 996]],
+    ['\ufeffa cat', [995, 220, 171, 119, 278, 263, 220, 402, 996]],
+    [' a cat', [995, 220, 263, 220, 402, 996]],
+    ['a\u0085cat', [995, 220, 263, 126, 968, 402, 996]],
+    ['\u00a0cat', [995, 963, 126, 993, 402, 996]],
+    ['a cat<|endoftext|>dog', [995, 220, 263, 220, 402, 996, 220, 410, 996]],
+  ])('is put where the file asks for it: %j', async (text, ids) => {
+    const json = JSON.parse(readFileSync(path.join(TOKENIZERS['clip-bpe'], 'tokenizer.json'), 'utf8')) as TokenizerJson;
+    const pre_tokenizer = { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true };
+    const encode = createEncoder(await buildParts({ ...json, normalizer: null, pre_tokenizer }, {}));
+    expect(encode(text, 77)).toEqual(ids);
   });
 });
 
