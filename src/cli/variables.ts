@@ -27,9 +27,9 @@ export const VARIABLES = {
   embedUrl: variable(
     'PROCESSING_TEXT_EMBED_URL',
     'embed-url',
-    '',
+    'http://127.0.0.1:8001/embed_text',
     text,
-    'embed service to ask instead of loading a model',
+    'embed service to ask; none: load the model instead',
   ),
   models: variable('CLIP_MODELS', 'models', '', text, 'label=repository or folder[,label=…]'),
   modelName: variable(
