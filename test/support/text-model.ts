@@ -5,10 +5,14 @@ import { SIGLIP } from './fixtures.js';
 
 /** Ids of `tokenizers/clip-bpe`; the end token is the highest, as in CLIP. */
 const VOCABULARY = 2000;
+const DOG = 410;
 
 export interface TextShape {
-  /** `causal`: every place sees what is before it, pooled at the highest id (CLIP). `mean`: over all places (SigLIP). */
-  readonly kind?: 'causal' | 'mean' | 'masked' | 'constant' | 'spoilt';
+  /**
+   * `causal`: every place sees what is before it, pooled at the highest id (CLIP). `mean`: over all places (SigLIP).
+   * `brittle`: causal, but what it gives for a text with the word "dog" is no number.
+   */
+  readonly kind?: 'causal' | 'mean' | 'masked' | 'constant' | 'spoilt' | 'brittle';
   readonly dimension?: number;
   /** A number fixes the axis. */
   readonly batch?: number | string;
@@ -47,6 +51,11 @@ function textGraph({
     const seen = graph.node('Tanh', [graph.node('CumSum', [states, graph.integers([1])])]);
     const end = graph.node('ArgMax', [graph.node('Cast', [ids], { to: 1 })], { axis: 1, keepdims: 1 });
     pooled = graph.node('GatherND', [seen, end], { batch_dims: 1 });
+  }
+  if (kind === 'brittle') {
+    const isDog = graph.node('Cast', [graph.node('Equal', [ids, graph.integers([DOG])])], { to: 1 });
+    const hasDog = graph.node('ReduceMax', [isDog], { axes: [1], keepdims: 1 });
+    pooled = graph.node('Div', [pooled, graph.node('Sub', [graph.scalar(1), hasDog])]);
   }
   const embedding = project(graph, pooled, { kind, dimension, output });
   return graph.finish(inputs, { text_embeds: { from: embedding, dims: [batch, dimension], type: output } });
