@@ -132,3 +132,14 @@ it('a task that names no model gets the one with the label PROCESSING_DEFAULT_MO
   expect(vectorOf.get('5001')).not.toBe(vectorOf.get('5003'));
   expect(await runner.kill('SIGTERM')).toBe(0);
 });
+
+it('warns where no token is sent with the callbacks', async () => {
+  queue = `texts_${randomUUID()}`;
+  const runner = texts({ PROCESSING_INTERNAL_TOKEN: '' });
+  await runner.logged('ready');
+  const warnings = runner.log.filter(({ level }) => level === 'warn').map(({ msg }) => msg);
+  expect(warnings).toEqual([
+    'PROCESSING_INTERNAL_TOKEN is empty: the server will refuse the callbacks unless it has none either',
+  ]);
+  expect(await runner.kill('SIGTERM')).toBe(0);
+});
