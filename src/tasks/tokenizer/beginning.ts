@@ -25,7 +25,7 @@ type Effect = 'counts' | 'dropped' | 'space' | 'fused';
 type EffectFinder = (character: string, joins: boolean) => Effect;
 
 /** The beginning of a text, with its runs shortened. */
-export interface Beginning {
+interface Beginning {
   readonly text: string;
   /** Whether the text ends here. */
   readonly isWhole: boolean;
