@@ -22,7 +22,7 @@ export interface Outcome {
 }
 
 /** What became of an album that was to be made. */
-export function fateOf(plan: AlbumPlan, made: MadeAlbums | undefined): string {
+function fateOf(plan: AlbumPlan, made: MadeAlbums | undefined): string {
   if (made === undefined) return 'new: would be made';
   const done = made.made.find((entry) => entry.plan === plan);
   if (done !== undefined) return done.id === null ? 'made' : `made (id ${done.id})`;
