@@ -181,6 +181,19 @@ describe('clip-runner people, who may not', () => {
   });
 });
 
+describe('clip-runner people, a model that can not be loaded', () => {
+  it('ends it with the fault of the model, and blames no photo', async () => {
+    const server = await serve();
+    await cp(MARKER, gallery.path('broken'), { recursive: true });
+    const graph = gallery.path('broken', 'recognition', 'model.onnx');
+    await writeFile(graph, (await readFile(graph)).subarray(0, 300));
+    const { code, stderr, facts } = await gallery.run(server, [], { FACE_MODEL_NAME: './broken' });
+    expect([code, facts, server.albums.length]).toEqual([2, undefined, 0]);
+    expect(stderr).toContain('recognition/model.onnx');
+    expect(stderr).not.toMatch(/failed: photo|No photo could be read/);
+  });
+});
+
 describe('clip-runner people, photos that fail', () => {
   it('names missing and broken ones at the end, with the path tried, and makes the albums of the others', async () => {
     const server = await serve();
@@ -197,12 +210,12 @@ describe('clip-runner people, photos that fail', () => {
     expect(code).toBe(0);
     expect(photosOf(server)).toEqual([ANN, BOB]);
     expect(facts.photos).toMatchObject({ listed: 11, done: 11, missing: 1, failed: 4 });
-    expect(facts.problems.map(({ id, code: why }) => [id, why]).sort()).toEqual([
-      [70, 'IMAGE_UNSUPPORTED'],
-      [71, 'PATH_OUTSIDE_ROOT'],
-      [72, 'FILE_NOT_FOUND'],
-      [73, 'PATH_OUTSIDE_ROOT'],
+    expect(facts.problems.map(({ id, code: why }) => [id, why])).toEqual([
       [74, 'PATH_INVALID'],
+      [73, 'PATH_OUTSIDE_ROOT'],
+      [72, 'FILE_NOT_FOUND'],
+      [71, 'PATH_OUTSIDE_ROOT'],
+      [70, 'IMAGE_UNSUPPORTED'],
     ]);
     expect(stderr).toContain(`missing: photo 72: ${gallery.path(urlOf(72))}`);
     expect(stderr).toContain(`failed: photo 70: ${gallery.path(urlOf(70))}: IMAGE_UNSUPPORTED`);

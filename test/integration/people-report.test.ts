@@ -63,7 +63,9 @@ describe('the page of people', () => {
   });
 
   it.each(['light', 'dark'] as const)('fits a phone and can be read, %s', async (scheme) => {
-    const server = await gallery.serve({ photos: listed([1, 2, 3, 4, 5]) });
+    const ids = Array.from({ length: 12 }, (_, place) => place + 1);
+    await gallery.draw(Object.fromEntries(ids.map((id) => [id, ['ann']])));
+    const server = await gallery.serve({ photos: listed(ids) });
     await gallery.run(server, ['--dry-run', '--report', 'people.html']);
     const page = await open({ width: 360, scheme });
     expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth && innerWidth === 360')).toBe(true);

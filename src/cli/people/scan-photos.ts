@@ -38,6 +38,7 @@ export interface Scan {
   readonly counts: ScanCounts;
   /** In the order of the photos. */
   readonly found: readonly FoundFace[];
+  /** Likewise. */
   readonly problems: readonly PhotoProblem[];
 }
 
@@ -62,7 +63,7 @@ export async function scanPhotos(photos: readonly GalleryPhoto[], options: ScanO
   const { signal, onCounts } = options;
   const counts = { done: 0, faces: 0, cached: 0, missing: 0, failed: 0 };
   const found = photos.map((): readonly FoundFace[] => []);
-  const problems: PhotoProblem[] = [];
+  const problems = new Map<number, PhotoProblem>();
   const room = new Room(options.maxPhotos, MAX_HELD_BYTES);
   const works = new Set<Promise<void>>();
 
@@ -71,11 +72,11 @@ export async function scanPhotos(photos: readonly GalleryPhoto[], options: ScanO
     counts.faces += faces.length;
     if (isCached) counts.cached += 1;
   };
-  const fail = (photo: GalleryPhoto, thrown: unknown): void => {
+  const fail = (photo: GalleryPhoto, place: number, thrown: unknown): void => {
     const error = coerceError(thrown);
     if (error.code === 'FILE_NOT_FOUND') counts.missing += 1;
     else counts.failed += 1;
-    problems.push({ photo, path: triedPath(photo, options.roots), error });
+    problems.set(place, { photo, path: triedPath(photo, options.roots), error });
   };
   const end = (): void => {
     counts.done += 1;
@@ -85,14 +86,14 @@ export async function scanPhotos(photos: readonly GalleryPhoto[], options: ScanO
   for (const [place, photo] of photos.entries()) {
     await room.whenFree();
     if (signal.aborted) break;
-    const file = await readFile(photo, options).catch((thrown: unknown) => fail(photo, thrown));
+    const file = await readFile(photo, options).catch((thrown: unknown) => fail(photo, place, thrown));
     if (file === undefined) {
       end();
       continue;
     }
     const work = findFaces(file, options)
       .then(({ faces, isCached }) => finish(photo, place, faces, isCached))
-      .catch((thrown: unknown) => fail(photo, thrown))
+      .catch((thrown: unknown) => fail(photo, place, thrown))
       .then(end)
       .finally(() => works.delete(work));
     works.add(work);
@@ -100,7 +101,8 @@ export async function scanPhotos(photos: readonly GalleryPhoto[], options: ScanO
   }
   await Promise.all(works);
   signal.throwIfAborted();
-  return { counts, found: found.flat(), problems };
+  const inOrder = [...problems].sort(([one], [other]) => one - other).map(([, problem]) => problem);
+  return { counts, found: found.flat(), problems: inOrder };
 }
 
 interface PhotoFile {
