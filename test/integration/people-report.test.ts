@@ -69,6 +69,9 @@ describe('the page of people', () => {
     await gallery.run(server, ['--dry-run', '--report', 'people.html']);
     const page = await open({ width: 360, scheme });
     expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth && innerWidth === 360')).toBe(true);
+    const isSquare =
+      'document.images.length === 12 && [...document.images].every((image) => image.width === image.height)';
+    expect(await page.evaluate(isSquare)).toBe(true);
     const style = (await page.evaluate(
       '(({ color, backgroundColor }) => [color, backgroundColor])(getComputedStyle(document.body))',
     )) as string[];

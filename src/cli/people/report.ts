@@ -31,7 +31,7 @@ section{border-top:1px solid var(--line);padding:1rem 0}
 .note{opacity:.75;font-size:.9rem}
 ul{display:grid;grid-template-columns:repeat(auto-fill,minmax(72px,1fr));gap:.5rem;list-style:none;margin:.75rem 0 0;padding:0}
 li{min-width:0;font-size:.75rem;text-align:center;overflow-wrap:anywhere}
-img,.none{display:block;width:100%;aspect-ratio:1;border-radius:.4rem;object-fit:cover;background:var(--line)}`;
+img,.none{display:block;width:100%;height:auto;aspect-ratio:1;border-radius:.4rem;object-fit:cover;background:var(--line)}`;
 
 /** The faces of each person that the page shows, from the most typical to the least: strangers show at the end. */
 export function chooseFaces(people: readonly Person[]): ReadonlyMap<Person, readonly FoundFace[]> {
