@@ -1,15 +1,14 @@
 import { Option, type Command } from 'commander';
 import { show } from '../check.js';
-import { RunnerError, systemCode } from '../errors.js';
+import { systemCode } from '../errors.js';
 import type { ModelName } from '../model.js';
-import { resolveHttpOptions } from '../sink/http-options.js';
 import { settingsCommand, type Call } from './command.js';
 import { embedHere, embedThere } from './embed-query.js';
+import { invalid, readAccess, readNumberFlag, type Gallery } from './gallery-access.js';
 import { MODEL_VARIABLES, textModelOptions } from './runner-settings.js';
-import { searchByText, searchByVector, type Gallery } from './search-calls.js';
+import { searchByText, searchByVector } from './search-calls.js';
 import { hitsAsJson, renderHits, type Hit } from './search-hits.js';
 import { understandsLinks } from './terminal-links.js';
-import { whole } from './variable.js';
 import { VARIABLES, readSettings, type VariableName } from './variables.js';
 
 const MAX_LIMIT = 1000;
@@ -44,11 +43,11 @@ export function searchCommand(): Command {
 async function runSearch(call: Call<SearchVariable>): Promise<number> {
   const { settings, flags, args, env } = call;
   const query = readQuery(args[0]);
-  const limit = readNumber(flags, 'limit', 1, MAX_LIMIT);
-  const intervalMs = readNumber(flags, 'interval', 10, 60_000);
-  const timeoutMs = readNumber(flags, 'timeout', 1, 3_600_000);
+  const limit = readNumberFlag(flags, 'limit', 1, MAX_LIMIT);
+  const intervalMs = readNumberFlag(flags, 'interval', 10, 60_000);
+  const timeoutMs = readNumberFlag(flags, 'timeout', 1, 3_600_000);
   const label = typeof flags['model'] === 'string' ? flags['model'] : undefined;
-  const access = { baseUrl: readBaseUrl(settings.apiBaseUrl), accessToken: readAccessToken(settings.accessToken) };
+  const access = readAccess(settings);
   const gallery = (): Gallery => ({ ...access, signal: AbortSignal.timeout(timeoutMs) });
 
   let hits: readonly Hit[];
@@ -113,29 +112,6 @@ function readQuery(words: unknown): string {
   throw invalid('The query must be a text that is not blank, e.g. clip-runner search "a cat on the beach".');
 }
 
-function readNumber(flags: Call<SearchVariable>['flags'], name: string, least: number, most: number): number {
-  const value = String(flags[name]);
-  try {
-    return whole(least, most)(value);
-  } catch (cause) {
-    const expected = `a whole number from ${least} to ${most}`;
-    throw new RunnerError('OPTIONS_INVALID', `--${name} must be ${expected}, but got ${show(value)}.`, { cause });
-  }
-}
-
-function readBaseUrl(value: string): string {
-  const { origin, prefix } = resolveHttpOptions({ baseUrl: value }).address;
-  return `${origin}${prefix}`;
-}
-
-/** Never shown in an error. */
-function readAccessToken(value: string): string {
-  const token = value.trim();
-  if (/^[\x21-\x7e]+$/.test(token)) return token;
-  const came = token === '' ? 'it is not set' : 'it has other characters than a token has';
-  throw invalid(`ACCESS_TOKEN must be the token of a user of the gallery, but ${came}.`);
-}
-
 function readUrl(value: string, variable: string): string {
   const url = URL.canParse(value.trim()) ? new URL(value.trim()) : undefined;
   if (url !== undefined && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '')
@@ -143,8 +119,4 @@ function readUrl(value: string, variable: string): string {
   throw invalid(
     `${variable} must be "${NO_SERVICE}", or a URL like http://127.0.0.1:8001/embed_text without a user name or password.`,
   );
-}
-
-function invalid(message: string): RunnerError {
-  return new RunnerError('OPTIONS_INVALID', message);
 }
