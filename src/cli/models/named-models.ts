@@ -1,5 +1,5 @@
 import type { ModelName } from '../../model.js';
-import { parseModels } from '../../options.js';
+import { parseModels } from '../../model-names.js';
 import type { Settings, VariableName } from '../variables.js';
 
 /** The settings that name models. */
