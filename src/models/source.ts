@@ -22,6 +22,8 @@ export interface ModelSource {
   readonly title: string;
   /** Absolute path of the folder that the files are in, once they are ensured. */
   readonly folder: string;
+  /** The repository's folder in the cache; undefined for a folder of the user's own. */
+  readonly cache?: string;
   /** Relative paths, with `/`, of the files that can be had. */
   readonly files: ReadonlySet<string>;
   /**
@@ -53,12 +55,14 @@ export async function openFolder(name: string): Promise<ModelSource> {
 
 /** A commit as far as it is in the cache. */
 export async function openCached(repository: Repository, commit: string, cacheDir: string): Promise<ModelSource> {
-  const folder = snapshotFolder(repositoryFolder(cacheDir, repository), commit);
+  const cache = repositoryFolder(cacheDir, repository);
+  const folder = snapshotFolder(cache, commit);
   const files = await listModelFolder(folder);
   return {
     kind: 'cache',
     title: `the cached copy of ${repository.id}`,
     folder,
+    cache,
     files,
     ensure: doNothing,
     seal: doNothing,
@@ -92,6 +96,7 @@ export async function openHub(repository: Repository, context: DownloadContext):
     kind: 'hub',
     title: `the repository ${repository.id}`,
     folder,
+    cache,
     files: new Set(files.keys()),
     async ensure(paths) {
       try {
