@@ -6,6 +6,7 @@ import { checkBelonging } from './belonging.js';
 import { lookUpModel } from './catalog.js';
 import { storeOfLocal, storeOfRepository } from './cut-store.js';
 import type { DownloadProgress } from './download.js';
+import { checkFamily, type FamilyFiles } from './family.js';
 import { resolveHubOptions, type HubOptions } from './hub-options.js';
 import { graphFileOf, selectFiles, type ModelFiles } from './layouts.js';
 import { ensureGraph, openRepository } from './open-model.js';
@@ -68,13 +69,14 @@ async function buildModel(source: ModelSource, request: ModelRequest): Promise<C
   await source.seal();
 
   const graphs = await prepareGraphs(source, files, request);
-  const config = await readModelConfig(source);
+  const config = await readJson(source, 'config.json');
   const vocabularySize = checkBelonging({
     title: source.title,
     visionFile: graphs.vision,
     textFile: graphs.text,
     config,
   });
+  await checkFamily(await familyFiles(source, files, { config, hasText: graphs.text !== undefined, vocabularySize }));
   return {
     label: model.label,
     name: model.name,
@@ -113,11 +115,34 @@ async function readPreprocess(source: ModelSource, files: ModelFiles): Promise<I
   return parsePreprocess(path, await readFile(path, 'utf8'));
 }
 
+async function familyFiles(
+  source: ModelSource,
+  { preprocess, tokenizerFolder }: ModelFiles,
+  facts: { readonly config: unknown; readonly hasText: boolean; readonly vocabularySize: number | undefined },
+): Promise<FamilyFiles> {
+  const { config, hasText, vocabularySize } = facts;
+  const prefix = tokenizerFolder === undefined || tokenizerFolder === '' ? '' : `${tokenizerFolder}/`;
+  return {
+    title: source.title,
+    config,
+    ...(preprocess === undefined ? {} : { preprocess: { path: preprocess, json: await readJson(source, preprocess) } }),
+    ...(hasText && tokenizerFolder !== undefined
+      ? {
+          tokenizer: {
+            prefix,
+            config: await readJson(source, `${prefix}tokenizer_config.json`),
+            read: () => readJson(source, `${prefix}tokenizer.json`),
+            tableRows: vocabularySize,
+          },
+        }
+      : {}),
+  };
+}
+
 /** What can't be read says nothing here; where it is needed it is read again, and then said. */
-async function readModelConfig({ folder }: ModelSource): Promise<unknown> {
-  const text = await readFile(join(folder, 'config.json'), 'utf8').catch(() => '{}');
+async function readJson({ folder }: ModelSource, path: string): Promise<unknown> {
   try {
-    return JSON.parse(text);
+    return JSON.parse(await readFile(join(folder, path), 'utf8'));
   } catch {
     return undefined;
   }

@@ -12,6 +12,7 @@ import {
   writeMain,
 } from './cache.js';
 import { downloadFile, type DownloadContext } from './download.js';
+import { EXPORT_ADVICE } from './layouts.js';
 import { contentUrl, listRepository } from './hub.js';
 import type { Repository } from './repository.js';
 
@@ -47,7 +48,7 @@ export async function openFolder(name: string): Promise<ModelSource> {
       'MODEL_NOT_FOUND',
       `There is no model in ${folder} (asked for as ${name}). A model's folder must contain onnx/vision_model.onnx and ` +
         'preprocessor_config.json (with onnx/text_model.onnx and tokenizer.json for texts), or onnx/model.onnx with both ' +
-        'towers in it, or visual/model.onnx and visual/preprocess_cfg.json.',
+        `towers in it, or visual/model.onnx and visual/preprocess_cfg.json. ${EXPORT_ADVICE}`,
     );
   }
   return { kind: 'folder', title: `the folder ${name}`, folder, files, ensure: doNothing, seal: doNothing };
