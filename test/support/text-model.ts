@@ -1,4 +1,4 @@
-import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { GraphWriter } from '../../bench/support/onnx-writer.js';
 import { SIGLIP } from './fixtures.js';
@@ -90,7 +90,10 @@ export async function writeTextModel(folder: string, shape: TextShape = {}): Pro
     await writeFile(path.join(folder, 'visual', 'preprocess_cfg.json'), JSON.stringify(preprocess));
     await writeFile(path.join(folder, 'config.json'), JSON.stringify(config));
   } else {
-    await cp(path.join(SIGLIP, 'preprocessor_config.json'), path.join(folder, 'preprocessor_config.json'));
+    const preprocess = JSON.parse(await readFile(path.join(SIGLIP, 'preprocessor_config.json'), 'utf8')) as object;
+    // The byte-level BPE is none of a SigLIP's, so the file must not say that this is one.
+    const plain = { ...preprocess, image_processor_type: undefined, processor_class: undefined };
+    await writeFile(path.join(folder, 'preprocessor_config.json'), JSON.stringify(plain));
   }
   return folder;
 }
