@@ -295,7 +295,7 @@ describe('clip-runner people --cache', () => {
     const command = gallery.start(server, ['--cache', 'cache']);
     const kept = async (): Promise<number> =>
       (await filesBelow('cache').catch(() => [])).filter((file) => file.endsWith('.json')).length;
-    await until('some faces are kept', async () => (await kept()) > 3);
+    await until('some faces are kept', async () => (await kept()) > 3, 60_000);
     expect(await command.kill('SIGTERM')).toBe(1);
     expect(command.stderr).toContain('Stopped by SIGTERM before it was done.');
     expect(server.albums).toEqual([]);
