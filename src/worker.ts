@@ -67,8 +67,9 @@ async function readInput(
   const { input, isTrusted } = item;
   if (input.kind === 'text') return input.text;
   const need = mergeNeeds(units.map((unit) => unit.minPixels ?? 'full'));
+  const reducedNeed = mergeNeeds(units.flatMap((unit) => unit.minPixels ?? []));
   const decode = (bytes: Uint8Array): Promise<Photo> =>
-    measure('decode', () => decodePhoto(bytes, { settings: image, need }));
+    measure('decode', () => decodePhoto(bytes, { settings: image, need, reducedNeed }));
   if ('bytes' in input) return decode(input.bytes);
   const access = { roots: image.roots, isTrusted, maxFileBytes: image.maxFileBytes };
   const bytes = await measure('read', () => readPhotoFile(input.path, access));

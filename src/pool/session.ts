@@ -75,6 +75,8 @@ function sessionOptions(device: Device, settings: SessionSettings): InferenceSes
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
+    // A plan of the memory is kept for every size of batch, and saves no time that can be measured.
+    enableMemPattern: false,
     logSeverityLevel: 3,
     // Threads that spin for more work take the cores from the decoders of the next batch.
     extra: { session: { intra_op: { allow_spinning: '0' } } },

@@ -1,6 +1,7 @@
 import { RunnerError, coerceError, type ErrorCode } from '../errors.js';
 import type { Device } from '../model.js';
 import { runInChunks } from './bisect.js';
+import { Limiter } from './limiter.js';
 import { RunPace } from './pace.js';
 import {
   SHARED,
@@ -46,10 +47,13 @@ export class ThreadServer<Unit extends OpenUnit> {
   readonly #threads: number;
   #units: Promise<readonly Unit[]> | undefined;
   readonly #paces = new Map<Unit, RunPace>();
+  /** For both batches together: a decoded photo may take a hundred megabytes. */
+  readonly #reading: Limiter;
   #lastRun: Promise<void> = Promise.resolve();
 
   constructor(work: ThreadWork<Unit>, shared: SharedState, threads: number) {
     this.#work = work;
+    this.#reading = new Limiter(work.readConcurrency);
     this.#shared = shared;
     this.#threads = threads;
   }
@@ -146,7 +150,7 @@ export class ThreadServer<Unit extends OpenUnit> {
         }
       }
     };
-    await forEachLimited(items, this.#work.readConcurrency, prepareOne);
+    await Promise.all(items.map((item, index) => this.#reading.run(() => prepareOne(item, index))));
     for (const entries of prepared.values()) entries.sort((a, b) => a.item - b.item);
     return prepared;
   }
@@ -225,16 +229,4 @@ function measurer(post: (message: ThreadMessage) => void): Measure {
     post({ type: 'stage', stage, ms: performance.now() - startedAt, count: 1 });
     return value;
   };
-}
-
-async function forEachLimited<Item>(
-  items: readonly Item[],
-  limit: number,
-  work: (item: Item, index: number) => Promise<void>,
-): Promise<void> {
-  const entries = items.entries();
-  const lane = async (): Promise<void> => {
-    for (const [index, item] of entries) await work(item, index);
-  };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, lane));
 }

@@ -94,6 +94,11 @@ export interface Photo {
    * Default: all of it.
    */
   readonly region?: PixelRegion;
+  /**
+   * The same photo with fewer pixels, as many as `minPixels` of the job's units ask for; there where another unit needs
+   * it in full, and the settings would have let the decoder shrink it.
+   */
+  readonly reduced?: Photo;
 }
 
 /** A rectangle in pixels of the upright original. */

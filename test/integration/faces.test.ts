@@ -338,6 +338,16 @@ describe('a job with the task face', () => {
     const both = sink.deliveries.find(({ jobId, unit }) => jobId === '1' && unit === 'clip/tiny');
     const alone = sink.deliveries.find(({ jobId, unit }) => jobId === '2' && unit === 'clip/tiny');
     expect(cosine(both?.body['embedding'] as number[], alone?.body['embedding'] as number[])).toBeGreaterThan(0.999);
+    await runner.stop();
+    const exact = setUp({ tasks: ['clip', 'face'], models, resample: 'exact' });
+    exact.queue.push(photoJob(1, 'large.jpg', ['clip', 'face']));
+    const exactEnd = ended(exact.runner, 1);
+    await exact.runner.start();
+    await exactEnd;
+    const full = exact.sink.deliveries.find(({ unit }) => unit === 'clip/tiny')?.body['embedding'] as number[];
+    // Near, but of fewer pixels: all twelve megapixels are taken only where the settings say so.
+    expect(cosine(both?.body['embedding'] as number[], full)).toBeGreaterThan(0.999);
+    expect(both?.body['embedding']).not.toEqual(full);
   });
 
   it('keeps the best of very many faces, and says so', async () => {

@@ -52,3 +52,21 @@ export function finish(sums: usize, out: usize, count: i32): void {
     out += 8;
   }
 }
+
+export function halve(upper: usize, lower: usize, out: usize, columns: i32): void {
+  // The pixels 0 and 2, and 1 and 3, of four, widened to 16 bits; -1 makes zero.
+  const even = i8x16(0, -1, 1, -1, 2, -1, 6, -1, 7, -1, 8, -1, -1, -1, -1, -1);
+  const odd = i8x16(3, -1, 4, -1, 5, -1, 9, -1, 10, -1, 11, -1, -1, -1, -1, -1);
+  const half = i16x8.splat(2);
+  for (let column = 0; column < columns; column += 2) {
+    const a = v128.load(upper);
+    const b = v128.load(lower);
+    const above = i16x8.add(i8x16.swizzle(a, even), i8x16.swizzle(a, odd));
+    const below = i16x8.add(i8x16.swizzle(b, even), i8x16.swizzle(b, odd));
+    const mean = i16x8.shr_u(i16x8.add(i16x8.add(above, below), half), 2);
+    v128.store64_lane(out, i8x16.narrow_i16x8_u(mean, mean), 0);
+    upper += 12;
+    lower += 12;
+    out += 6;
+  }
+}

@@ -16,7 +16,8 @@ export interface Detector {
   readonly maxBatch: number;
   /**
    * What was found in each picture, in its pixels and without suppression of overlaps; a `RunnerError`
-   * (`RUN_BAD_OUTPUT`) where the graph answered with NaN or infinity for that picture alone.
+   * (`RUN_BAD_OUTPUT`) where the graph answered with NaN or infinity for that picture alone. One call at a time: they
+   * share a tensor.
    * @throws RunnerError `RUN_FAILED`
    */
   detect(pictures: readonly Uint8Array[]): Promise<readonly (readonly Detection[] | RunnerError)[]>;
@@ -58,7 +59,7 @@ export async function openDetector(session: Session, options: DetectorOptions): 
   // A graph without an axis for the batch in its answers would lay those of several pictures end to end.
   const canBatch = session.outputs.every(({ shape }) => shape.length === 3);
   const maxBatch = input.fixedBatch ?? (canBatch ? options.maxBatch : 1);
-  const graph: Graph = { session, input, family, side, file };
+  const graph: Graph = { session, input, family, side, file, scratch: new Float32Array() };
   const ask = (pictures: readonly Uint8Array[]): Promise<readonly (readonly GridAnswer[])[]> =>
     runGraph(graph, pictures);
   await testDetector(ask, { file, side, maxBatch, decoder: family.decoder });
@@ -84,6 +85,8 @@ interface Graph {
   readonly family: Family;
   readonly side: number;
   readonly file: string;
+  /** The tensor of the last run, kept for the next: five megabytes that need not be cleared and freed for every photo. */
+  scratch: Float32Array;
 }
 
 function pickFamily(session: Session, file: string): Family {
@@ -102,7 +105,8 @@ async function runGraph(graph: Graph, pictures: readonly Uint8Array[]): Promise<
   const { session, input, family, side } = graph;
   const rows = input.fixedBatch ?? pictures.length;
   const length = 3 * side * side;
-  const data = new Float32Array(rows * length);
+  if (graph.scratch.length < rows * length) graph.scratch = new Float32Array(rows * length);
+  const data = graph.scratch.subarray(0, rows * length);
   pictures.forEach((picture, index) => writePlanes(data, index * length, picture, family.format));
   const outputs = await session.run({ [input.name]: { type: 'float32', data, dims: [rows, 3, side, side] } });
   const tensors = session.outputs.map(({ name }) => outputs[name]);

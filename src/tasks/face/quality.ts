@@ -56,8 +56,8 @@ function middle(one: Point, other: Point): Point {
 function laplacianVariance(crop: Uint8Array): number {
   const light = new Float32Array(CROP_SIDE * CROP_SIDE);
   for (let i = 0; i < light.length; i++) {
-    const [red, green, blue] = [crop[i * 3] as number, crop[i * 3 + 1] as number, crop[i * 3 + 2] as number];
-    light[i] = 0.299 * red + 0.587 * green + 0.114 * blue;
+    light[i] =
+      0.299 * (crop[i * 3] as number) + 0.587 * (crop[i * 3 + 1] as number) + 0.114 * (crop[i * 3 + 2] as number);
   }
   const at = (index: number): number => light[index] as number;
   let [sum, squares, count] = [0, 0, 0];

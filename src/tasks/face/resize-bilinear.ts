@@ -1,3 +1,4 @@
+import { halvePixels } from '../image/halve.js';
 import type { Photo } from '../task.js';
 import { roundHalfEven } from './round-half-even.js';
 
@@ -19,7 +20,9 @@ const WEIGHT_ONE = 2048;
  */
 export function resizeBilinear(source: Pick<Photo, 'width' | 'height' | 'data'>, target: ResizeTarget): void {
   if (source.width === target.width && source.height === target.height) copyRows(source, target);
-  else if (source.width === target.width * 2 && source.height === target.height * 2) halve(source, target);
+  // OpenCV's rule for a shrink by exactly two in both directions: the mean of the four pixels.
+  else if (source.width === target.width * 2 && source.height === target.height * 2)
+    copyRows(halvePixels(source, 1), target);
   else interpolate(source, target);
 }
 
@@ -29,47 +32,31 @@ function copyRows({ width, data }: Pick<Photo, 'width' | 'data'>, target: Resize
   }
 }
 
-/** OpenCV's rule for a shrink by exactly two in both directions: the mean of the four pixels. */
-function halve({ width, data }: Pick<Photo, 'width' | 'data'>, target: ResizeTarget): void {
-  const rowBytes = width * 3;
-  for (let y = 0; y < target.height; y++) {
-    let to = y * target.rowBytes;
-    for (let x = 0; x < target.width; x++) {
-      let from = y * 2 * rowBytes + x * 6;
-      for (let channel = 0; channel < 3; channel++, from++, to++) {
-        const above = (data[from] as number) + (data[from + 3] as number);
-        const below = (data[from + rowBytes] as number) + (data[from + rowBytes + 3] as number);
-        target.data[to] = (above + below + 2) >> 2;
-      }
-    }
-  }
-}
-
 function interpolate(source: Pick<Photo, 'width' | 'height' | 'data'>, target: ResizeTarget): void {
   const columns = axisOf(source.width, target.width, true);
   const rows = axisOf(source.height, target.height, false);
   const rowBytes = source.width * 3;
   const { data } = source;
+  const { data: result } = target;
   for (let y = 0; y < target.height; y++) {
     const upper = (rows.first[y] as number) * rowBytes;
     const lower = (rows.second[y] as number) * rowBytes;
     const upperWeight = rows.firstWeight[y] as number;
     const lowerWeight = rows.secondWeight[y] as number;
+    const mix = (left: number, right: number, leftWeight: number, rightWeight: number): number => {
+      const above = (data[upper + left] as number) * leftWeight + (data[upper + right] as number) * rightWeight;
+      const below = (data[lower + left] as number) * leftWeight + (data[lower + right] as number) * rightWeight;
+      return (((upperWeight * (above >> 4)) >> 16) + ((lowerWeight * (below >> 4)) >> 16) + 2) >> 2;
+    };
     let to = y * target.rowBytes;
-    for (let x = 0; x < target.width; x++) {
+    for (let x = 0; x < target.width; x++, to += 3) {
       const left = (columns.first[x] as number) * 3;
       const right = (columns.second[x] as number) * 3;
       const leftWeight = columns.firstWeight[x] as number;
       const rightWeight = columns.secondWeight[x] as number;
-      for (let channel = 0; channel < 3; channel++, to++) {
-        const above =
-          (data[upper + left + channel] as number) * leftWeight +
-          (data[upper + right + channel] as number) * rightWeight;
-        const below =
-          (data[lower + left + channel] as number) * leftWeight +
-          (data[lower + right + channel] as number) * rightWeight;
-        target.data[to] = (((upperWeight * (above >> 4)) >> 16) + ((lowerWeight * (below >> 4)) >> 16) + 2) >> 2;
-      }
+      result[to] = mix(left, right, leftWeight, rightWeight);
+      result[to + 1] = mix(left + 1, right + 1, leftWeight, rightWeight);
+      result[to + 2] = mix(left + 2, right + 2, leftWeight, rightWeight);
     }
   }
 }

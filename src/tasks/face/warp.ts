@@ -30,7 +30,11 @@ export function warpSimilarity(
     const rowX = roundHalfEven((down * y + left) * POSITION_ONE) + HALF_STEP;
     const rowY = roundHalfEven((across * y + top) * POSITION_ONE) + HALF_STEP;
     for (let x = 0; x < side; x++, to += 3) {
-      samplePixel(photo, (rowX + (columnX[x] as number)) >> 5, (rowY + (columnY[x] as number)) >> 5, result, to);
+      const x32 = (rowX + (columnX[x] as number)) >> 5;
+      const y32 = (rowY + (columnY[x] as number)) >> 5;
+      const isInside = x32 >= 0 && y32 >= 0 && x32 >> 5 < photo.width - 1 && y32 >> 5 < photo.height - 1;
+      if (isInside) mixInside(photo, x32, y32, result, to);
+      else mixAtBorder(photo, x32, y32, result, to);
     }
   }
   return result;
@@ -44,8 +48,27 @@ function invert({ a, b, tx, ty }: Similarity): { across: number; down: number; l
   return { across, down, left: -across * tx - down * ty, top: down * tx - across * ty };
 }
 
-/** `x32` and `y32` are positions in steps of 1/32 pixel. */
-function samplePixel(
+/** All four pixels lie in the photo. `x32` and `y32` are positions in steps of 1/32 pixel. */
+function mixInside(
+  { width, data }: Pick<Photo, 'width' | 'data'>,
+  x32: number,
+  y32: number,
+  result: Uint8Array,
+  to: number,
+): void {
+  const right = x32 & (STEPS - 1);
+  const lower = y32 & (STEPS - 1);
+  const rowBytes = width * 3;
+  let from = (y32 >> 5) * rowBytes + (x32 >> 5) * 3;
+  for (let i = to; i < to + 3; i++, from++) {
+    const above = (data[from] as number) * (STEPS - right) + (data[from + 3] as number) * right;
+    const under = (data[from + rowBytes] as number) * (STEPS - right) + (data[from + rowBytes + 3] as number) * right;
+    result[i] = ((above * (STEPS - lower) + under * lower) * 32 + 16384) >> 15;
+  }
+}
+
+/** The same where some of the four may lie outside. */
+function mixAtBorder(
   { width, height, data }: Pick<Photo, 'width' | 'height' | 'data'>,
   x32: number,
   y32: number,

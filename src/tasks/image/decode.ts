@@ -2,9 +2,10 @@ import { RunnerError } from '../../errors.js';
 import type { Photo, PixelNeed } from '../task.js';
 import { cmykToRgb } from './cmyk.js';
 import { explainFailure, unsupportedPicture } from './decode-errors.js';
+import { halvePhoto } from './halve.js';
 import { hasJpegEnd, JPEG_END } from './jpeg-end.js';
 import { decodePixels, readHeader, type PictureHeader } from './sharp.js';
-import { planShrink, uprightSize, type Shrink } from './shrink.js';
+import { planHalvings, planShrink, uprightSize, type Shrink } from './shrink.js';
 import { sniff, type DecodableKind } from './sniff.js';
 
 export interface DecodeSettings {
@@ -21,6 +22,8 @@ export interface DecodeOptions {
   readonly settings: DecodeSettings;
   /** How much of the picture is needed. @default 'full' */
   readonly need?: PixelNeed | 'full';
+  /** How much those need who can do with less than `need`: for them the photo comes `reduced`, too. */
+  readonly reducedNeed?: PixelNeed | 'full';
 }
 
 /** No format but PNG can state more; it keeps buffers that follow one side small. */
@@ -31,14 +34,17 @@ const MAX_SIDE = 65_535;
  * size is checked before any pixel is decoded. A JPEG may come shrunk if `need` and the settings allow it.
  * @throws RunnerError `FILE_EMPTY` | `IMAGE_UNSUPPORTED` | `IMAGE_TOO_LARGE` | `IMAGE_DECODE` | `IMAGE_TIMEOUT`
  */
-export async function decodePhoto(bytes: Uint8Array, { settings, need = 'full' }: DecodeOptions): Promise<Photo> {
+export async function decodePhoto(bytes: Uint8Array, options: DecodeOptions): Promise<Photo> {
+  const { settings, need = 'full', reducedNeed = 'full' } = options;
   if (bytes.byteLength === 0) throw new RunnerError('FILE_EMPTY', 'Expected a picture, got 0 bytes.');
   const { kind, name } = sniff(bytes);
   if (kind === 'other') throw unsupportedPicture(name);
   try {
     const header = await readHeader(bytes);
     checkSize(header, settings.maxPixels);
-    return await decodeKnown(bytes, kind, header, settings, need);
+    const photo = await decodeKnown(bytes, kind, header, settings, need);
+    const mayReduce = mayShrink(kind, header, settings) && need === 'full' && reducedNeed !== 'full';
+    return mayReduce ? withReduced(photo, reducedNeed) : photo;
   } catch (error) {
     throw explainFailure(error, kind, settings);
   }
@@ -69,9 +75,8 @@ async function decodeKnown(
   const { isCmyk } = header;
   const autoOrient = settings.orientation === 'apply';
   const stored = { ...header, orientation: autoOrient ? validOrientation(header.orientation) : 1 };
-  // sharp can't shrink CMYK on load without converting it first.
-  const mayShrink = settings.resample === 'fast' && kind === 'jpeg' && !isCmyk && need !== 'full';
-  const shrink: Shrink | undefined = mayShrink ? planShrink(stored, need) : undefined;
+  const shrink: Shrink | undefined =
+    need !== 'full' && mayShrink(kind, header, settings) ? planShrink(stored, need) : undefined;
   const { data, width, height } = await decodePixels({
     ...(kind === 'jpeg' ? completeJpeg(bytes) : { bytes, failOn: 'error' }),
     isCmyk,
@@ -90,6 +95,16 @@ async function decodeKnown(
     originalHeight: original.height,
     ...(shrink === undefined ? {} : { region: shrink.region }),
   };
+}
+
+/** sharp can't shrink CMYK on load without converting it first. */
+function mayShrink(kind: DecodableKind, { isCmyk }: PictureHeader, { resample }: DecodeSettings): boolean {
+  return resample === 'fast' && kind === 'jpeg' && !isCmyk;
+}
+
+function withReduced(photo: Photo, need: PixelNeed): Photo {
+  const times = planHalvings(photo, need);
+  return times === 0 ? photo : { ...photo, reduced: halvePhoto(photo, times) };
 }
 
 function checkSize({ width, height }: PictureHeader, maxPixels: number): void {

@@ -26,6 +26,12 @@ export interface ResampleKernel {
 
   /** Rounds `count` sums to bytes, 0 to 255. Works in steps of `LANES`. */
   finish(sums: number, out: number, count: number): void;
+
+  /**
+   * Two rows of RGB pixels to one of `columns` pixels: the rounded mean of each two by two. Reads up to 16 bytes past the
+   * last pixel, and writes up to 5 bytes past it. `out` may be where the upper row is, or before it.
+   */
+  halve(upper: number, lower: number, out: number, columns: number): void;
 }
 
 /** Fractional bits of a weight. */
@@ -36,6 +42,17 @@ export const LANES = 8;
 
 const LOW_BITS = 12;
 const HALF = 1 << (WEIGHT_BITS - 1);
+
+/**
+ * One per thread and never freed: instantiating costs more than a small picture. It is scratch for one synchronous call
+ * and holds nothing between calls. Its size follows a few rows, not the picture: a few megabytes.
+ */
+let sharedKernel: ResampleKernel | undefined;
+
+/** This thread's kernel. */
+export function threadKernel(): ResampleKernel {
+  return (sharedKernel ??= createKernel());
+}
 
 /** The fastest kernel that this processor runs. */
 export function createKernel(): ResampleKernel {
@@ -97,6 +114,16 @@ export function createScalarKernel(): ResampleKernel {
     finish(sums, out, count) {
       const first = sums >> 2;
       for (let i = 0; i < count; i++) bytes[out + i] = (at(integers, first + i) + HALF) >> WEIGHT_BITS;
+    },
+
+    halve(upper, lower, out, columns) {
+      for (let column = 0; column < columns; column++, upper += 3, lower += 3) {
+        for (let channel = 0; channel < 3; channel++, upper++, lower++, out++) {
+          const above = at(bytes, upper) + at(bytes, upper + 3);
+          const below = at(bytes, lower) + at(bytes, lower + 3);
+          bytes[out] = (above + below + 2) >> 2;
+        }
+      }
     },
   };
 }

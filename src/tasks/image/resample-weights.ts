@@ -77,17 +77,20 @@ export function computeWeights(axis: Axis, filter: Filter): AxisWeights {
     }
     starts[i] = start;
     lengths[i] = length;
-    weights.set(toFixedPoint(window.subarray(0, length)), i * stride);
+    writeFixedPoint(window, length, weights, i * stride);
   }
   return { count, starts, lengths, weights, stride };
 }
 
-function toFixedPoint(window: Float64Array): Int32Array {
-  const sum = window.reduce((total, weight) => total + weight, 0);
-  return Int32Array.from(window, (weight) => {
+/** Plain loops: this runs for hundreds of windows per photo. */
+function writeFixedPoint(window: Float64Array, length: number, weights: Int32Array, start: number): void {
+  let sum = 0;
+  for (let tap = 0; tap < length; tap++) sum += window[tap] as number;
+  for (let tap = 0; tap < length; tap++) {
+    const weight = window[tap] as number;
     const share = (sum === 0 ? weight : weight / sum) * 2 ** WEIGHT_BITS;
-    return Math.trunc(share < 0 ? share - 0.5 : share + 0.5);
-  });
+    weights[start + tap] = Math.trunc(share < 0 ? share - 0.5 : share + 0.5);
+  }
 }
 
 /** The first source pixel that any target pixel needs, and the one after the last. */

@@ -1,7 +1,7 @@
 import type { Interpolation } from '../../model.js';
 import type { PixelRegion } from '../task.js';
 import type { ResizedPart } from './geometry.js';
-import { createKernel, LANES, WEIGHT_BYTES_PER_QUAD, type ResampleKernel } from './resample-kernel.js';
+import { LANES, threadKernel, WEIGHT_BYTES_PER_QUAD, type ResampleKernel } from './resample-kernel.js';
 import { resampleNearest } from './resample-nearest.js';
 import { computeWeights, deepestOverlap, sourceRange, type AxisWeights } from './resample-weights.js';
 
@@ -18,12 +18,6 @@ export interface ResamplePlan extends ResizedPart {
   readonly box: PixelRegion;
   readonly interpolation: Interpolation;
 }
-
-/**
- * One per thread and never freed: instantiating costs more than a small picture. It is scratch for one synchronous call
- * and holds nothing between calls. Its size follows one row and the output, not the picture: a few megabytes.
- */
-let threadKernel: ResampleKernel | undefined;
 
 /**
  * `columns x rows` RGB pixels, bit-equal to what Pillow 13 makes of the source. Two passes, each rounded to 8 bits:
@@ -54,8 +48,7 @@ export function resample(source: Pixels, plan: ResamplePlan, kernel?: ResampleKe
     },
     plan.interpolation,
   );
-  threadKernel ??= createKernel();
-  return streamRows(source, across, down, isVerticalFirst(source, plan), kernel ?? threadKernel);
+  return streamRows(source, across, down, isVerticalFirst(source, plan), kernel ?? threadKernel());
 }
 
 /** Pillow 13's rule (earlier releases never did it); the order shows in the last bit of some values. */

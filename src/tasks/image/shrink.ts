@@ -36,6 +36,12 @@ export function planShrink(stored: StoredSize, need: PixelNeed): Shrink | undefi
   return { ...target, region: shownRegion(stored, factor) };
 }
 
+/** How often a picture that was decoded in full may be halved: as much as above remains. 0 for a small one. */
+export function planHalvings({ width, height }: { width: number; height: number }, need: PixelNeed): number {
+  const reduction = Math.min(width / need.width, height / need.height) / KEEP;
+  return Math.max(0, Math.floor(Math.log2(reduction)));
+}
+
 /** Size after the orientation was applied. */
 export function uprightSize({ width, height, orientation }: StoredSize): { width: number; height: number } {
   return orientation >= 5 ? { width: height, height: width } : { width, height };

@@ -5,7 +5,7 @@ import { decodePhoto, mergeNeeds } from '../../../src/tasks/image/decode.js';
 import { pixelNeedOf, toTensor } from '../../../src/tasks/image/preprocess.js';
 import { configureSharp } from '../../../src/tasks/image/sharp.js';
 import { planShrink } from '../../../src/tasks/image/shrink.js';
-import type { PixelNeed } from '../../../src/tasks/task.js';
+import type { Photo, PixelNeed } from '../../../src/tasks/task.js';
 import { cosine, EXACT, FAST, FIXTURES, grainyJpeg, openVision, PREPROCESS } from '../../support/pictures.js';
 
 const NEED = pixelNeedOf(PREPROCESS['clip-tiny']);
@@ -61,6 +61,34 @@ describe('mergeNeeds', () => {
   it('is everything as soon as one consumer needs that, or none is named', () => {
     expect(mergeNeeds([NEED, 'full', squash])).toBe('full');
     expect(mergeNeeds([])).toBe('full');
+  });
+});
+
+describe('a JPEG that is needed in full, and smaller', () => {
+  it.each([
+    ['gravel.webp', 2999, 2251, 1, 749, 562],
+    ['chelsea.jpg', 4032, 3024, 6, 756, 1008],
+  ])('comes reduced, too, and embeds like the full one: %s', async (name, width, height, orientation, across, down) => {
+    configureSharp({ blockDecoders: true });
+    const embed = await openVision(`${FIXTURES}models/clip-tiny`);
+    const jpeg = await grainyJpeg(name, width, height, orientation);
+    const full = await decodePhoto(jpeg, { settings: FAST, need: 'full', reducedNeed: NEED });
+    expect(full.width * full.height).toBe(width * height);
+    expect(full.reduced).toMatchObject({ width: across, height: down, originalWidth: full.width });
+    const tensorOf = (photo: Photo): Float32Array => toTensor(photo, PREPROCESS['clip-tiny']);
+    // What fast decoding is held to; a forgotten row or column gives 0.99 and less.
+    expect(cosine(await embed(tensorOf(full.reduced!)), await embed(tensorOf(full)))).toBeGreaterThan(0.9993);
+  });
+
+  it('comes in full alone where nobody can do with less, where the settings say so, and where it is small', async () => {
+    const jpeg = await grainyJpeg('chelsea.jpg', 2000, 1800);
+    expect(await decodePhoto(jpeg, { settings: FAST, need: 'full' })).not.toHaveProperty('reduced');
+    expect(await decodePhoto(jpeg, { settings: EXACT, need: 'full', reducedNeed: NEED })).not.toHaveProperty('reduced');
+    expect(await decodePhoto(jpeg, { settings: FAST, need: NEED, reducedNeed: NEED })).not.toHaveProperty('reduced');
+    const png = await sharp(jpeg).png({ compressionLevel: 1 }).toBuffer();
+    expect(await decodePhoto(png, { settings: FAST, need: 'full', reducedNeed: NEED })).not.toHaveProperty('reduced');
+    const small = await grainyJpeg('chelsea.jpg', 1500, 1100);
+    expect(await decodePhoto(small, { settings: FAST, need: 'full', reducedNeed: NEED })).not.toHaveProperty('reduced');
   });
 });
 

@@ -1,0 +1,116 @@
+// npm run bench -- faces <folder of a face pack>: photos per second and memory of createRunner() with the task `face`
+// against insightface's own FaceAnalysis in Python, with the same ONNX files; both run all the time and are asked in turn.
+import path from 'node:path';
+import { pythonWith } from '../scripts/python-venv.mjs';
+import { linkPack } from './support/face-pack.js';
+import { makeFacePhotos } from './support/face-photos.js';
+import { startLineService } from './support/line-service.js';
+import { describeMachine, median, printTable, saveJson } from './support/report.js';
+
+const root = path.resolve(import.meta.dirname, '..');
+const cache = path.join(root, 'bench', '.cache');
+const peerFolder = path.join('bench', 'peers', 'face-analysis');
+const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
+const count = Number(process.env.BENCH_PHOTOS ?? 16);
+const FACES = [0, 1, 5, 20];
+
+const pack = linkPack(process.argv[2], cache);
+const python = await pythonWith(path.join(peerFolder, 'requirements.txt'));
+const photos = {};
+for (const faces of FACES) {
+  const files = await makeFacePhotos({ cache, source: path.join(root, 'examples', 'photos'), faces, count: 8 });
+  photos[faces] = Array.from({ length: count }, (_, i) => files[i % files.length]);
+}
+const services = {
+  'insightface FaceAnalysis': await startLineService(python, [path.join(peerFolder, 'analyse.py'), pack.flat], root),
+  'createRunner, detectFaces': await startLineService(
+    process.execPath,
+    [path.join('bench', 'support', 'face-runner.js'), pack.folder],
+    root,
+  ),
+};
+try {
+  const machine = describeMachine(root, ['onnxruntime-node', 'sharp']);
+  console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.versions.join(', ')}`);
+  console.log(`${pack.title}; ${rounds} rounds of ${count} photos of 12 megapixels a side, interleaved\n`);
+  const results = {};
+  for (const faces of FACES) {
+    const rows = Object.fromEntries(Object.keys(services).map((name) => [name, []]));
+    let answers = {};
+    for (let round = 0; round <= rounds; round++) {
+      for (const [name, service] of Object.entries(services)) {
+        answers[name] = await service.ask({ files: photos[faces] });
+        const { seconds, processorSeconds } = answers[name];
+        // The first round warms both up.
+        if (round > 0) rows[name].push({ perSecond: count / seconds, processorMs: (processorSeconds / count) * 1000 });
+      }
+    }
+    const same = compare(...Object.values(answers).map((answer) => answer.photos));
+    console.log(`${faces} faces a photo: ${describeSameness(same)}`);
+    printTable(column(rows, 'perSecond'), 'photos/s');
+    printTable(column(rows, 'processorMs'), 'processor ms');
+    console.log('');
+    results[faces] = { rows, same };
+  }
+  const memory = Object.fromEntries(Object.entries(services).map(([name, service]) => [name, service.peakMiB()]));
+  console.log(
+    `Peak memory: ${Object.entries(memory)
+      .map(([name, mib]) => `${name} ${mib} MiB`)
+      .join(', ')}`,
+  );
+  const ratios = FACES.map((faces) => {
+    const [theirs, ours] = Object.values(results[faces].rows);
+    return median(ours.map(({ perSecond }, round) => perSecond / theirs[round].perSecond));
+  });
+  console.log(`Goals: 1.5 times the photos/s, least ${Math.min(...ratios).toFixed(2)}; less memory`);
+  saveJson(root, 'faces', { machine, pack: pack.title, rounds, count, results, memory });
+} finally {
+  for (const service of Object.values(services)) await service.stop();
+}
+
+function column(rows, name) {
+  return Object.fromEntries(Object.entries(rows).map(([side, entries]) => [side, entries.map((entry) => entry[name])]));
+}
+
+/** How far our faces are from theirs: pixels of the boxes' borders, and the least cosine. */
+function compare(theirs, ours) {
+  let [found, missing, added, pixels, cosine] = [0, 0, 0, 0, 1];
+  for (const [index, faces] of theirs.entries()) {
+    const rest = [...ours[index]];
+    for (const face of faces) {
+      const near = rest.findIndex(({ box }) => overlap(box, face.box) > 0.5);
+      if (near < 0) {
+        missing += 1;
+        continue;
+      }
+      const [match] = rest.splice(near, 1);
+      found += 1;
+      // Ours are cut off at the photo's borders.
+      const far = match.box.map((value, i) => (isAtBorder(value) ? 0 : Math.abs(value - face.box[i])));
+      pixels = Math.max(pixels, ...far);
+      cosine = Math.min(cosine, dot(match.embedding, face.embedding));
+    }
+    added += rest.length;
+  }
+  return { found, missing, added, pixels, cosine };
+}
+
+function describeSameness({ found, missing, added, pixels, cosine }) {
+  const faces = `${found} found by both, ${missing} by FaceAnalysis alone, ${added} by createRunner alone`;
+  return found === 0 ? faces : `${faces}; boxes within ${pixels.toFixed(3)} pixels, least cosine ${cosine.toFixed(6)}`;
+}
+
+function isAtBorder(value) {
+  return value === 0 || value === 4000 || value === 3000;
+}
+
+function overlap(one, other) {
+  const width = Math.max(0, Math.min(one[2], other[2]) - Math.max(one[0], other[0]));
+  const height = Math.max(0, Math.min(one[3], other[3]) - Math.max(one[1], other[1]));
+  const area = ([x1, y1, x2, y2]) => (x2 - x1) * (y2 - y1);
+  return (width * height) / (area(one) + area(other) - width * height);
+}
+
+function dot(x, y) {
+  return x.reduce((sum, value, index) => sum + value * y[index], 0);
+}

@@ -1,0 +1,32 @@
+// A program that answers lines of JSON with lines of JSON, so that two of them can be asked in turn.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+/** Starts the program and waits for its line `ready`. What else it prints before that is left out. */
+export async function startLineService(program, args, cwd) {
+  const child = spawn(program, args, { cwd, stdio: ['pipe', 'pipe', 2] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const nextLine = async () => {
+    const { value, done } = await lines.next();
+    if (done) throw new Error(`${program} ${args[0]} ended.`);
+    return value;
+  };
+  while ((await nextLine()) !== 'ready');
+  return {
+    async ask(question) {
+      child.stdin.write(`${JSON.stringify(question)}\n`);
+      return JSON.parse(await nextLine());
+    },
+    /** Highest resident memory so far. */
+    peakMiB() {
+      const [, kib = '0'] = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8')) ?? [];
+      return Math.round(Number(kib) / 1024);
+    },
+    async stop() {
+      child.stdin.end();
+      if (child.exitCode === null) await once(child, 'exit');
+    },
+  };
+}
