@@ -9,7 +9,7 @@ const gallery = path.join(root, 'examples', 'demo-gallery');
 const sentences = ['a cat on the beach', 'a robot in the kitchen', 'two elephants in the city at night'];
 const args = [
   ...['dist/cli.js', 'demo', '--photos', path.join(gallery, 'photos'), '--model', path.join(gallery, 'model')],
-  ...['--ask', ...sentences],
+  ...['--faces', path.join(gallery, 'faces'), '--ask', ...sentences],
   ...process.argv.slice(2),
 ];
 const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });

@@ -48,6 +48,7 @@ program
   .description('show the whole way of a photo on embedded parts, without Redis or network')
   .requiredOption('--photos <folder>', 'folder of photos')
   .requiredOption('--model <folder>', 'folder of a CLIP model')
+  .option('--faces <folder>', 'folder of a face detector and a recogniser')
   .option('--ask <sentence...>', 'sentences to answer at once', [])
   .option('--exit', 'end then, instead of asking for more', false)
   .action(async (flags: Omit<DemoOptions, 'redisUrl'>) => {

@@ -14,7 +14,7 @@ export class DemoGallery {
   /** The photos nearest to a vector, as `cat-beach.jpg 0.41, …`; of two unit vectors the product is their cosine. */
   nearest(vector: ArrayLike<number>, { count = 3, except = '' } = {}): string {
     return [...this.#received.values()]
-      .map(({ photoId, embedding }) => ({ file: this.#fileOf(photoId), cosine: dot(embedding, vector) }))
+      .map(({ photoId, embedding }) => ({ file: this.fileOf(photoId), cosine: dot(embedding, vector) }))
       .filter(({ file }) => file !== except)
       .sort((a, b) => b.cosine - a.cosine)
       .slice(0, count)
@@ -40,7 +40,8 @@ export class DemoGallery {
     ];
   }
 
-  #fileOf(photoId: string): string {
+  /** The name of a photo by its id. */
+  fileOf(photoId: string): string {
     return this.#files[Number(photoId) - 1] ?? '';
   }
 }

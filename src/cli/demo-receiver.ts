@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** What the demo's gallery keeps of one callback. */
+/** What the demo's gallery keeps of a photo's embedding. */
 export interface ReceivedEmbedding {
   readonly photoId: string;
   readonly model: string;
@@ -10,15 +10,23 @@ export interface ReceivedEmbedding {
   readonly receivedAt: number;
 }
 
+/** What it keeps of a photo's faces. */
+export interface ReceivedFaces {
+  readonly photoId: string;
+  readonly embeddings: readonly (readonly number[])[];
+}
+
 /**
- * The receiving end of the demo: a small HTTP server on this machine that takes image embeddings as a gallery server
- * does (`POST /api/internal/photos/{id}/ml_result`, 401 without the right token).
+ * The receiving end of the demo: a small HTTP server on this machine that takes image embeddings and faces as a gallery
+ * server does (`POST /api/internal/photos/{id}/ml_result` and `.../faces`, 401 without the right token).
  */
 export class DemoReceiver {
   readonly url: string;
+  /** By photo. */
   readonly received = new Map<string, ReceivedEmbedding>();
+  /** By photo, those without a face among them. */
+  readonly faces = new Map<string, ReceivedFaces>();
   readonly #server: Server;
-  readonly #waiters = new Set<() => void>();
 
   private constructor(server: Server) {
     this.#server = server;
@@ -36,14 +44,6 @@ export class DemoReceiver {
     return receiver;
   }
 
-  /** Resolves when the embeddings of so many photos have come. */
-  async whenReceived(count: number, signal: AbortSignal): Promise<void> {
-    signal.addEventListener('abort', () => this.#wake(), { once: true });
-    while (this.received.size < count && !signal.aborted) {
-      await new Promise<void>((resolve) => this.#waiters.add(resolve));
-    }
-  }
-
   async close(): Promise<void> {
     this.#server.close();
     this.#server.closeAllConnections();
@@ -51,23 +51,26 @@ export class DemoReceiver {
   }
 
   async #answer(request: IncomingMessage, token: string): Promise<number> {
-    const photoId = /^\/api\/internal\/photos\/(\d+)\/ml_result$/.exec(request.url ?? '')?.[1];
+    const [, photoId, kind] = /^\/api\/internal\/photos\/(\d+)\/(ml_result|faces)$/.exec(request.url ?? '') ?? [];
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     if (request.headers['x-internal-token'] !== token) return 401;
     if (request.method !== 'POST' || photoId === undefined) return 404;
-    const { model, embedding } = JSON.parse(Buffer.concat(chunks).toString()) as {
-      model?: string;
-      embedding?: number[];
-    };
-    if (model === undefined || embedding === undefined) return 400;
-    this.received.set(photoId, { photoId, model, embedding, receivedAt: performance.now() });
-    this.#wake();
-    return 200;
+    const body: unknown = JSON.parse(Buffer.concat(chunks).toString());
+    return (kind === 'faces' ? this.#keepFaces(photoId, body) : this.#keepEmbedding(photoId, body)) ? 200 : 400;
   }
 
-  #wake(): void {
-    for (const wake of this.#waiters) wake();
-    this.#waiters.clear();
+  #keepEmbedding(photoId: string, body: unknown): boolean {
+    const { model, embedding } = body as { model?: string; embedding?: number[] };
+    if (model === undefined || embedding === undefined) return false;
+    this.received.set(photoId, { photoId, model, embedding, receivedAt: performance.now() });
+    return true;
+  }
+
+  #keepFaces(photoId: string, body: unknown): boolean {
+    const { faces } = body as { faces?: { embedding: number[] }[] };
+    if (faces === undefined) return false;
+    this.faces.set(photoId, { photoId, embeddings: faces.map(({ embedding }) => embedding) });
+    return true;
   }
 }

@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { GALLERY, GALLERY_PHOTOS, galleryPhotos, photosOfPeople } from '../support/demo-people.js';
 import { plainEnvironment, Program, ROOT, runNode, type Ending } from '../support/program.js';
 import { startRedis, type RedisServer } from '../support/redis-server.js';
 
@@ -120,18 +123,16 @@ describe('03-embed-in-a-backend', () => {
   });
 });
 
-const GALLERY = path.join(ROOT, 'examples', 'demo-gallery');
 const SENTENCES = ['a cat on the beach', 'a robot in the kitchen'];
 
 // As scripts/demo.mjs starts it, which would also install and build.
 const DEMO = [
-  ...['dist/cli.js', 'demo', '--photos', path.join(GALLERY, 'photos'), '--model', path.join(GALLERY, 'model')],
-  ...['--ask', ...SENTENCES],
+  ...['dist/cli.js', 'demo', '--photos', GALLERY_PHOTOS, '--model', path.join(GALLERY, 'model')],
+  ...['--faces', path.join(GALLERY, 'faces'), '--ask', ...SENTENCES],
 ];
 
 describe('the demo', () => {
   const demo = (env = plainEnvironment()): Promise<Ending> => runNode([...DEMO, '--exit'], { env });
-  const photos = readdirSync(path.join(GALLERY, 'photos')).sort();
 
   /** The photos of the table's rows that show a callback and three neighbours. */
   const rows = (stdout: string): string[] =>
@@ -146,20 +147,46 @@ describe('the demo', () => {
       .find((answer) => answer !== undefined)
       ?.split(' ')[0];
 
-  it('takes 60 photos through the embedded queue, and shows a row for the first twelve', async () => {
+  it('takes 80 photos through the embedded queue, each decoded once, and shows a row for the first twelve', async () => {
     const { ended, stdout, stderr } = await demo();
     expect(stderr).toBe('');
     expect(ended).toBe(0);
-    expect(photos).toHaveLength(60);
-    expect(rows(stdout)).toEqual(photos.slice(0, 12));
+    expect(galleryPhotos).toHaveLength(80);
+    expect(rows(stdout)).toEqual(galleryPhotos.slice(0, 12));
     expect(stdout).toContain('the embedded queue');
-    expect(stdout).toContain('60 callbacks for 60 photos');
+    expect(stdout).toMatch(/^160 callbacks for 80 photos in \d+ ms: 80 decodings, /m);
   });
 
   it('finds the photos that sentences mean', async () => {
     const { stdout } = await demo();
     expect(found(stdout, 'a cat on the beach')).toMatch(/cat-on-the-beach/);
     expect(found(stdout, 'a robot in the kitchen')).toMatch(/robots?-in-the-kitchen/);
+  });
+
+  it('makes an album of each person', async () => {
+    const { stdout } = await demo();
+    const albums = [...stdout.matchAll(/^ +person \d+ \((\d+)\): (.+)$/gm)].map(([, count, files = '']) => {
+      expect(files.split(', ')).toHaveLength(Number(count));
+      return files;
+    });
+    expect(albums.sort()).toEqual([...photosOfPeople().values()].map((files) => [...files].sort().join(', ')).sort());
+  });
+
+  it('goes on without a photo that fails, and says so', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'clip-runner-demo-'));
+    try {
+      for (const file of ['a-cat-on-the-beach.jpg', 'anna-in-the-city.jpg'])
+        await copyFile(path.join(GALLERY_PHOTOS, file), path.join(folder, file));
+      await writeFile(path.join(folder, 'broken.jpg'), 'no picture');
+      const { ended, stdout, stderr } = await runNode([...DEMO, '--exit', '--photos', folder]);
+      expect(stderr).toBe('');
+      expect(ended).toBe(0);
+      expect(stdout).toMatch(/^broken\.jpg failed: /m);
+      expect(stdout).toContain('1 of 3 photos failed');
+      expect(found(stdout, 'a cat on the beach')).toBe('a-cat-on-the-beach.jpg');
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 
   it('goes the way through Redis where REDIS_URL is set, and leaves nothing there', async () => {
@@ -169,7 +196,7 @@ describe('the demo', () => {
       expect(stderr).toBe('');
       expect(ended).toBe(0);
       expect(stdout).toContain('jobs go into Redis');
-      expect(stdout).toContain('60 callbacks for 60 photos');
+      expect(stdout).toContain('160 callbacks for 80 photos');
       expect(await redis.client().keys('*')).toEqual([]);
     } finally {
       await redis.stop();
@@ -185,7 +212,7 @@ describe('the demo', () => {
   });
 
   it('answers typed sentences and paths unless told to exit, and ends with 0 at the end of its input', async () => {
-    const picture = path.join(GALLERY, 'photos', 'a-cat-on-the-beach.jpg');
+    const picture = path.join(GALLERY_PHOTOS, 'a-cat-on-the-beach.jpg');
     const program = new Program(process.execPath, DEMO, { stdin: 'pipe' });
     program.child.stdin?.end(`a penguin in the desert\n${picture}\n`);
     const { ended, stdout, stderr } = await program.end();

@@ -16,7 +16,7 @@ export function listDocuments(): readonly string[] {
     readdirSync(path.join(ROOT, folder)).map((name) => path.posix.join(folder, name));
   const further = [
     ...['examples/demo-gallery', 'examples/demo-gallery/model', 'examples/photos', 'test/fixtures'],
-    ...['tools/demo-model', 'tools/export'],
+    ...['tools/demo-model', 'tools/demo-model/faces', 'tools/export'],
   ].map((folder) => `${folder}/README.md`);
   return [...below('.'), ...below('docs'), ...further].filter((file) => file.endsWith('.md'));
 }

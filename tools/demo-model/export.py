@@ -49,7 +49,7 @@ def export_graph(module, example, names, axes, file):
     program = torch.onnx.export(
         module, (example,), input_names=[names[0]], output_names=[names[1]], dynamic_shapes=shapes, opset_version=OPSET, dynamo=True
     )
-    proto = halve(program.model_proto)
+    proto = without_notes(halve(program.model_proto))
     onnx.checker.check_model(proto, full_check=True)
     onnx.save(proto, file)
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
@@ -75,11 +75,16 @@ def halve(proto):
     del proto.graph.node[:]
     proto.graph.node.extend(nodes)
     del proto.graph.value_info[:]
-    # What the exporter notes about its own source.
+    return proto
+
+
+def without_notes(proto):
+    """Takes out what the exporter notes about its own source."""
     del proto.metadata_props[:]
-    for node in proto.graph.node:
-        del node.metadata_props[:]
-        node.doc_string = ""
+    graph = proto.graph
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
     return proto
 
 
