@@ -5,6 +5,12 @@ import ts from 'typescript';
 const OPTION_TYPES = [
   { title: 'createRunner()', file: 'options.ts', types: ['RunnerOptions', 'TunableOptions'] },
   {
+    title: 'Texts in photos',
+    file: 'ocr-options.ts',
+    types: ['OcrOptions'],
+    note: 'Options of `createRunner()` for its task `ocr`.',
+  },
+  {
     title: 'redisQueue()',
     file: 'queue/redis-options.ts',
     types: ['RedisQueueOptions'],

@@ -17,6 +17,7 @@ import {
 import { RunnerError } from './errors.js';
 import { DEVICES, DTYPES, type Device, type Dtype, type ModelName } from './model.js';
 import type { HubOptions } from './models/hub-options.js';
+import { OCR_CHECKS, OCR_DEFAULTS, type OcrOptions } from './ocr-options.js';
 import type { Queue } from './queue/queue.js';
 import type { Sink } from './sink/sink.js';
 import type { Task } from './tasks/task.js';
@@ -29,14 +30,14 @@ export interface RunnerOptions extends Partial<TunableOptions> {
   readonly sink?: Sink;
   /** CLIP models: a list, or `label=name[,label=name…]`; a name is a hub repository or a local folder. */
   readonly models?: string | readonly ModelName[];
-  /** Names of built-in tasks (`clip`, `face`, `text`), and tasks of one's own. @default ['clip'] */
+  /** Names of built-in tasks (`clip`, `face`, `ocr`, `text`), and tasks of one's own. @default ['clip'] */
   readonly tasks?: readonly (string | Task)[];
   /** How models are found on a hub, and where they are kept. */
   readonly hub?: HubOptions;
 }
 
 /** The options that are plain values; each has a default. */
-export interface TunableOptions {
+export interface TunableOptions extends OcrOptions {
   /** Which file of a model is used. @default 'fp32' */
   readonly dtype: Dtype;
   /** Where models run; `auto` takes the best that is there, and the processor at last. @default 'auto' */
@@ -139,6 +140,7 @@ const DEFAULTS: TunableOptions = {
   maxFacesPerPhoto: 200,
   faceExtras: false,
   faceLadder: false,
+  ...OCR_DEFAULTS,
   maxElementBytes: 65_536,
   onGone: 'bury',
   authFailLimit: 10,
@@ -189,6 +191,7 @@ const CHECKS: { readonly [Name in keyof TunableOptions]: Check<TunableOptions[Na
   maxFacesPerPhoto: positiveInteger,
   faceExtras: flag,
   faceLadder: flag,
+  ...OCR_CHECKS,
   maxElementBytes: positiveInteger,
   onGone: oneOf(['bury', 'ack']),
   authFailLimit: wholeNumber,

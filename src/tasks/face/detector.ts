@@ -53,7 +53,7 @@ const FAMILIES: readonly Family[] = [
  */
 export async function openDetector(session: Session, options: DetectorOptions): Promise<Detector> {
   const { file, side, threshold } = options;
-  const input = pickPictureInput(session, side, file);
+  const input = pickPictureInput(session, { width: side, height: side }, file);
   const family = pickFamily(session, file);
   // A graph without an axis for the batch in its answers would lay those of several pictures end to end.
   const canBatch = session.outputs.every(({ shape }) => shape.length === 3);

@@ -36,7 +36,7 @@ export interface RecogniserOptions {
  */
 export async function openRecogniser(session: Session, options: RecogniserOptions): Promise<Recogniser> {
   const { label, file } = options;
-  const input = pickPictureInput(session, CROP_SIDE, file);
+  const input = pickPictureInput(session, { width: CROP_SIDE, height: CROP_SIDE }, file);
   const [output] = session.outputs;
   if (output === undefined || session.outputs.length !== 1) {
     const found = session.outputs.map(describeTensor).join(', ');
