@@ -38,7 +38,7 @@ export type {
 } from './tasks/task.js';
 export type { Face } from './tasks/face/face.js';
 export type { Box, Detection } from './tasks/face/detection.js';
-export type { Point } from './tasks/face/similarity.js';
+export type { Point } from './tasks/image/point.js';
 export type { FaceQuality } from './tasks/face/quality.js';
 export type { TextLine } from './tasks/ocr/text-line.js';
 export type { Corners } from './tasks/ocr/rectangle.js';

@@ -3,8 +3,8 @@ import type { Session } from '../../tensor.js';
 import { normalise } from '../normalise.js';
 import { selfTest } from '../self-test.js';
 import { CROP_BYTES, CROP_SIDE } from './align.js';
-import { describeTensor, pickPictureInput } from './graph-input.js';
-import { centredPlanes, rawPlanes, writePlanes } from './planes.js';
+import { describeTensor, pickPictureInput } from '../graph-input.js';
+import { centredPlanes, rawPlanes, writePlanes } from '../image/planes.js';
 
 /** Makes vectors of aligned faces. */
 export interface Recogniser {

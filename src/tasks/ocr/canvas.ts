@@ -1,6 +1,6 @@
-import { resizeBilinear } from '../face/resize-bilinear.js';
-import { roundHalfEven } from '../face/round-half-even.js';
-import type { Point } from '../face/similarity.js';
+import { resizeBilinear } from '../image/resize-bilinear.js';
+import { roundHalfEven } from '../image/round-half-even.js';
+import type { Point } from '../image/point.js';
 import type { Photo } from '../task.js';
 
 /** RGB pixels without padding. */

@@ -1,7 +1,7 @@
 import { RunnerError } from '../../errors.js';
 import type { Session, TensorData } from '../../tensor.js';
-import { describeTensor, pickPictureInput } from '../face/graph-input.js';
-import { writePlanes } from '../face/planes.js';
+import { describeTensor, pickPictureInput } from '../graph-input.js';
+import { writePlanes } from '../image/planes.js';
 import type { Picture } from './canvas.js';
 import type { TextMap } from './find-boxes.js';
 import { TEXT_PLANES } from './strip.js';

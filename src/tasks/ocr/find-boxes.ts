@@ -1,5 +1,5 @@
-import { roundHalfEven } from '../face/round-half-even.js';
-import type { Point } from '../face/similarity.js';
+import { roundHalfEven } from '../image/round-half-even.js';
+import type { Point } from '../image/point.js';
 import { distance, orderClockwise, smallestRectangle, type Corners } from './rectangle.js';
 import { findRegions, type Mask } from './regions.js';
 

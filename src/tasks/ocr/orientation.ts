@@ -1,5 +1,5 @@
 import { RunnerError } from '../../errors.js';
-import { describeTensor, pickPictureInput } from '../face/graph-input.js';
+import { describeTensor, pickPictureInput } from '../graph-input.js';
 import type { TaskContext } from '../task.js';
 import { STRIP_HEIGHT, stripTensor, type Strip } from './strip.js';
 

@@ -1,6 +1,6 @@
 import { RunnerError } from '../../errors.js';
 import type { Session } from '../../tensor.js';
-import { describeTensor, pickPictureInput, type GraphInput } from '../face/graph-input.js';
+import { describeTensor, pickPictureInput, type GraphInput } from '../graph-input.js';
 import { decodeSteps, type Reading, type Steps } from './ctc.js';
 import { STRIP_HEIGHT, stripTensor, type Strip } from './strip.js';
 

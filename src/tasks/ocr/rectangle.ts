@@ -1,4 +1,4 @@
-import type { Point } from '../face/similarity.js';
+import type { Point } from '../image/point.js';
 
 /** Four corners, clockwise from the top left one. */
 export type Corners = readonly [Point, Point, Point, Point];

@@ -1,4 +1,4 @@
-import type { Point } from '../face/similarity.js';
+import type { Point } from '../image/point.js';
 
 /** A yes or no per pixel; 0 is no. */
 export interface Mask {
@@ -16,7 +16,7 @@ interface Run {
 
 /**
  * The regions of pixels that touch each other, also by a corner, from the last one to the first, by the row that they
- * begin in. Each is told by the ends of its runs: they have the region's convex hull.
+ * begin in. Each is told by its first and its last pixel of each row: they have the region's convex hull.
  */
 export function findRegions(mask: Mask): readonly (readonly Point[])[] {
   const runs = findRuns(mask);
@@ -30,15 +30,21 @@ export function findRegions(mask: Mask): readonly (readonly Point[])[] {
       parents[Math.max(one, two)] = Math.min(one, two);
     }
   });
-  const regions = new Map<number, Point[]>();
+  const regions = new Map<number, { y: number; from: number; to: number }[]>();
   runs.forEach(({ y, from, to }, index) => {
     const root = rootOf(parents, index);
-    const points = regions.get(root) ?? [];
-    regions.set(root, points);
-    points.push([from, y]);
-    if (to !== from) points.push([to, y]);
+    const rows = regions.get(root) ?? [];
+    regions.set(root, rows);
+    const row = rows.at(-1);
+    if (row?.y === y) row.to = to;
+    else rows.push({ y, from, to });
   });
-  return [...regions.values()].reverse();
+  return [...regions.values()].reverse().map((rows) =>
+    rows.flatMap(({ y, from, to }): readonly Point[] => [
+      [from, y],
+      [to, y],
+    ]),
+  );
 }
 
 function findRuns({ width, height, data }: Mask): readonly Run[] {

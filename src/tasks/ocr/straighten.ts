@@ -1,4 +1,4 @@
-import { roundHalfEven } from '../face/round-half-even.js';
+import { roundHalfEven } from '../image/round-half-even.js';
 import type { Picture } from './canvas.js';
 import { distance, type Corners } from './rectangle.js';
 

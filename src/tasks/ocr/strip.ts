@@ -1,5 +1,5 @@
-import { centredPlanes, writePlanes, type PlaneFormat } from '../face/planes.js';
-import { resizeBilinear } from '../face/resize-bilinear.js';
+import { centredPlanes, writePlanes, type PlaneFormat } from '../image/planes.js';
+import { resizeBilinear } from '../image/resize-bilinear.js';
 import type { Picture } from './canvas.js';
 
 /** Height of a line as classifier and recogniser take it, in pixels. */

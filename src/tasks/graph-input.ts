@@ -1,5 +1,5 @@
-import { RunnerError } from '../../errors.js';
-import type { Session, TensorInfo } from '../../tensor.js';
+import { RunnerError } from '../errors.js';
+import type { Session, TensorInfo } from '../tensor.js';
 
 /** The pictures that a graph takes. */
 export interface GraphInput {
