@@ -28,7 +28,7 @@ describe.runIf(isHere)('the reference set of texts in photos', () => {
     runner = createRunner({ tasks: ['ocr'], device: 'cpu' });
     await runner.start();
     photos = await runner.readTexts(names.map((name) => path.join(REFERENCE, 'images', name)));
-  }, 300_000);
+  }, 900_000);
   afterAll(() => runner.stop());
 
   it('is read within its tolerances', () => {
