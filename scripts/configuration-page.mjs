@@ -3,35 +3,35 @@ import ts from 'typescript';
 
 /** The option types of the library, in the order of the page. */
 const OPTION_TYPES = [
-  { title: 'createRunner()', file: 'options.ts', types: ['RunnerOptions', 'TunableOptions'] },
+  { title: 'createRunner()', files: ['options.ts', 'tunable-options.ts'], types: ['RunnerOptions', 'TunableOptions'] },
   {
     title: 'Texts in photos',
-    file: 'ocr-options.ts',
+    files: ['ocr-options.ts'],
     types: ['OcrOptions'],
     note: 'Options of `createRunner()` for its task `ocr`.',
   },
   {
     title: 'redisQueue()',
-    file: 'queue/redis-options.ts',
+    files: ['queue/redis-options.ts'],
     types: ['RedisQueueOptions'],
     note: 'It also takes the [options of every queue](#options-of-every-queue).',
   },
   {
     title: 'memoryQueue()',
-    file: 'queue/memory.ts',
+    files: ['queue/memory.ts'],
     types: ['MemoryQueueOptions'],
     note: 'It also takes the [options of every queue](#options-of-every-queue).',
   },
-  { title: 'Options of every queue', file: 'queue/queue-options.ts', types: ['CommonQueueOptions'] },
-  { title: 'httpSink()', file: 'sink/http-options.ts', types: ['HttpSinkOptions'] },
-  { title: 'memorySink()', file: 'sink/memory.ts', types: ['MemorySinkOptions'] },
+  { title: 'Options of every queue', files: ['queue/queue-options.ts'], types: ['CommonQueueOptions'] },
+  { title: 'httpSink()', files: ['sink/http-options.ts'], types: ['HttpSinkOptions'] },
+  { title: 'memorySink()', files: ['sink/memory.ts'], types: ['MemorySinkOptions'] },
   {
     title: 'hub',
-    file: 'models/hub-options.ts',
+    files: ['models/hub-options.ts'],
     types: ['HubOptions'],
     note: 'The option `hub` of `createRunner()`. `hubOptionsFromEnv(process.env)` reads it from the variables above.',
   },
-  { title: 'embedImages() and embedTexts()', file: 'runner.ts', types: ['EmbedOptions'] },
+  { title: 'embedImages() and embedTexts()', files: ['runner.ts'], types: ['EmbedOptions'] },
 ];
 
 const HUB_VARIABLES = [
@@ -62,7 +62,7 @@ export function configurationPage(variables, readSource) {
     '## Options of the library',
     'An option that is not known, or whose value is not what it must be, is refused with `OPTIONS_INVALID` before anything ' +
       'is opened. Times are in milliseconds where the name ends in `Ms`, sizes in bytes where it ends in `Bytes`.',
-    ...OPTION_TYPES.map((entry) => optionSection(entry, readSource(entry.file))),
+    ...OPTION_TYPES.map((entry) => optionSection(entry, entry.files.map(readSource))),
   ].join('\n\n');
 }
 
@@ -72,8 +72,8 @@ function variableRow({ env, flag, help, default: fallback, isSecret }) {
   return [`\`${env}\``, `\`--${flag}\``, meaning, fallback === '' ? '' : `\`${fallback}\``];
 }
 
-function optionSection({ title, file, types, note }, source) {
-  const tree = ts.createSourceFile(file, source, ts.ScriptTarget.Latest, true);
+function optionSection({ title, files, types, note }, sources) {
+  const tree = ts.createSourceFile(files.join(), sources.join('\n'), ts.ScriptTarget.Latest, true);
   const rows = types.flatMap((name) => findInterface(tree, name).members.filter(ts.isPropertySignature).map(optionRow));
   const heading = title.endsWith(')') || title === 'hub' ? `\`${title}\`` : title;
   return [
@@ -85,7 +85,7 @@ function optionSection({ title, file, types, note }, source) {
 
 function findInterface(tree, name) {
   const found = tree.statements.find((node) => ts.isInterfaceDeclaration(node) && node.name.text === name);
-  if (found === undefined) throw new Error(`There is no interface ${name} in src/${tree.fileName}.`);
+  if (found === undefined) throw new Error(`There is no interface ${name} in src/ (${tree.fileName}).`);
   return found;
 }
 

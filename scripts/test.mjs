@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { build, installDependencies, root } from './prepare.mjs';
+import { ensureChromium } from './chromium.mjs';
 import { ensureRedis } from './redis.mjs';
 
 const report = path.join(root, 'coverage', 'report.json');
@@ -10,6 +11,7 @@ const report = path.join(root, 'coverage', 'report.json');
 installDependencies();
 build();
 console.error(`Redis: ${ensureRedis()}`);
+console.error(`Chromium: ${ensureChromium()}`);
 const { passed, failed, skipped } = countOutcomes(runTests(process.argv.slice(2)));
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
 process.exitCode = failed === 0 && passed > 0 ? 0 : 1;

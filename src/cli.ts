@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { settingsCommand } from './cli/command.js';
 import { runDemo, type DemoOptions } from './cli/demo.js';
 import { modelsCommand } from './cli/models.js';
+import { peopleCommand } from './cli/people.js';
 import { PHOTOS_VARIABLES, runPhotos } from './cli/photos.js';
 import { searchCommand } from './cli/search.js';
 import { TEXTS_VARIABLES, runTexts } from './cli/texts.js';
@@ -35,6 +36,7 @@ const commands = [
   ),
   settingsCommand('texts', 'claim text jobs and post their embeddings until told to stop', TEXTS_VARIABLES, runTexts),
   searchCommand(),
+  peopleCommand(),
   modelsCommand(),
   settingsCommand('serve', 'embed texts for HTTP clients until told to stop', SERVE_VARIABLES, runServe),
 ];

@@ -6,6 +6,7 @@ import type { InputKind } from './job.js';
 import type { Lane, LaneItem } from './lane.js';
 import { openLanes, type EngineHooks, type LaneModels } from './lanes.js';
 import { resolveFaces } from './face-settings.js';
+import { isForNoCommerce } from './licence.js';
 import type { ClipModel, FaceSettings, OcrSettings } from './model.js';
 import { resolveClipModel } from './models/resolve.js';
 import { resolveOcr } from './ocr-settings.js';
@@ -144,13 +145,15 @@ function tellLicences(
   emit: Emit,
 ): void {
   for (const { label, name, licence } of models) {
-    if (licence !== undefined && /\bNC\b|non-commercial/i.test(licence))
-      emit('model:licence', { label, name, licence });
+    if (isForNoCommerce(licence)) emit('model:licence', { label, name, licence });
   }
 }
 
-/** Without its folder (a mount that is missing, say) every job would end as a dead letter. */
-async function checkRoots(roots: readonly string[]): Promise<void> {
+/**
+ * Without its folder (a mount that is missing, say) every job would end as a dead letter.
+ * @throws RunnerError `OPTIONS_INVALID`
+ */
+export async function checkRoots(roots: readonly string[]): Promise<void> {
   for (const root of roots) {
     const facts = await stat(root).catch(() => undefined);
     if (facts?.isDirectory() === true) continue;

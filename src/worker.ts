@@ -9,7 +9,7 @@ import { configureSharp } from './tasks/image/sharp.js';
 import { BUILT_IN_TASKS } from './tasks/index.js';
 import type { Photo, Task, TaskUnit } from './tasks/task.js';
 
-/** The conductor of a worker thread: what `runner.ts` is to the main thread, this is here. */
+/** The conductor of a worker thread: what `conductor.ts` is to the main thread, this is here. */
 
 type Unit = OpenUnit & Pick<TaskUnit, 'minPixels'>;
 

@@ -1,3 +1,4 @@
+import { loadWasmKernel, PAGE_BYTES } from '../wasm-kernel.js';
 import { KERNEL_BASE64 } from './dot-kernel-binary.js';
 
 /**
@@ -20,8 +21,6 @@ export interface DotKernel {
 /** One vector register: eight 16-bit integers. */
 export const ROW_BYTES_STEP = 16;
 
-const PAGE_BYTES = 65_536;
-
 /** The fastest kernel that this processor runs. */
 export function createDotKernel(): DotKernel {
   return createSimdDotKernel() ?? createScalarDotKernel();
@@ -29,19 +28,7 @@ export function createDotKernel(): DotKernel {
 
 /** The WebAssembly kernel, or undefined where the engine or the processor has no 128-bit SIMD. */
 export function createSimdDotKernel(): DotKernel | undefined {
-  const { WebAssembly: wasm } = globalThis as { WebAssembly?: WebAssemblyApi };
-  const binary = Buffer.from(KERNEL_BASE64, 'base64');
-  if (wasm?.validate(binary) !== true) return undefined;
-  const memory = new wasm.Memory({ initial: 1 });
-  const { exports } = new wasm.Instance(new wasm.Module(binary), { env: { memory } });
-  return {
-    reserve(bytes) {
-      const missing = bytes - memory.buffer.byteLength;
-      if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
-      return memory.buffer;
-    },
-    dots: exports.dots,
-  };
+  return loadWasmKernel(KERNEL_BASE64) as DotKernel | undefined;
 }
 
 /** The kernel in plain JavaScript. */
@@ -71,12 +58,4 @@ export function createScalarDotKernel(): DotKernel {
       }
     },
   };
-}
-
-/** As much of the WebAssembly interface as is used here; the Node.js types leave it to those of browsers. */
-interface WebAssemblyApi {
-  validate(binary: Uint8Array): boolean;
-  readonly Memory: new (limits: { initial: number }) => { readonly buffer: ArrayBuffer; grow(pages: number): number };
-  readonly Module: new (binary: Uint8Array) => object;
-  readonly Instance: new (module: object, imports: object) => { readonly exports: Omit<DotKernel, 'reserve'> };
 }

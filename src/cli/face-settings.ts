@@ -18,6 +18,15 @@ export const FACE_VARIABLES = [
   'faceLadder',
 ] as const satisfies readonly VariableName[];
 
+/** Whether the face model is asked for, and not only the one that is taken if it is there. */
+export function isFaceModelNamed(
+  { faceEnabled, faceModel }: Settings<'faceEnabled' | 'faceModel'>,
+  env: NodeJS.ProcessEnv,
+): boolean {
+  const { env: variable, default: usual } = VARIABLES.faceModel;
+  return faceEnabled === '1' || faceModel !== usual || (env[variable] ?? '') !== '';
+}
+
 /**
  * What the settings of faces mean to `createRunner()`; undefined where there are to be none. With `auto` a model that is
  * named must be had, and the default one is taken if it is on this machine: its weights are not for every use, so they
@@ -33,8 +42,7 @@ export async function faceOptions(
   const { maxFacesPerPhoto, faceExtras, faceLadder } = settings;
   const usual = VARIABLES.faceModel.default;
   if (faceEnabled === '0') return undefined;
-  const isNamed = faceEnabled === '1' || faceModel !== usual || (env[VARIABLES.faceModel.env] ?? '') !== '';
-  if (!isNamed && (await findLocalFaceModel(faceModel, hubOptionsFromEnv(env))) === undefined) {
+  if (!isFaceModelNamed(settings, env) && (await findLocalFaceModel(faceModel, hubOptionsFromEnv(env))) === undefined) {
     log.warn(
       { tasks: ['face'] },
       `no faces: ${usual} is not on this machine. FACE_ENABLED=1 downloads it (its licence allows no commercial use), ` +

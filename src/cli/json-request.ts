@@ -3,7 +3,6 @@ import { RunnerError, systemCode, type ErrorCode } from '../errors.js';
 import { classifyStatus } from '../sink/classify.js';
 import { classifyNetworkError } from '../sink/network-error.js';
 
-/** A longer answer is not read. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
 const HINTS: Partial<Record<ErrorCode, string>> = {
@@ -25,19 +24,23 @@ export interface JsonCall {
   readonly variable: string;
   /** What to do about a refusal, where it differs from the usual. */
   readonly hints?: Partial<Record<ErrorCode, string>>;
+  /** A longer answer is not read. @default 16 MiB */
+  readonly maxAnswerBytes?: number;
+  /** What was asked for is done whatever the answer says: one that is no JSON counts as none. @default false */
+  readonly isAnswerOptional?: boolean;
   /** Ends the call; to be made by `AbortSignal.timeout()`. */
   readonly signal: AbortSignal;
 }
 
 /**
- * The JSON of an answer. Certificates are always verified.
+ * The JSON of an answer; undefined where there is none and it is optional. Certificates are always verified.
  * @throws RunnerError `HTTP_*`, with the variable to look at; never with the token or what the server wrote.
  */
 export async function requestJson(call: JsonCall): Promise<unknown> {
-  const { url, body, accessToken, variable, signal, hints = {} } = call;
+  const { url, body, accessToken, variable, signal, hints = {}, maxAnswerBytes = MAX_ANSWER_BYTES } = call;
   const { origin } = new URL(url);
   const agent = new Agent({
-    maxResponseSize: MAX_ANSWER_BYTES,
+    maxResponseSize: maxAnswerBytes,
     autoSelectFamily: true,
     connect: { rejectUnauthorized: true },
   });
@@ -59,10 +62,11 @@ export async function requestJson(call: JsonCall): Promise<unknown> {
       throw new RunnerError(
         refusal.code,
         `${origin} answered HTTP ${answer.statusCode}: ${hints[refusal.code] ?? hint(refusal, variable)}.`,
+        { reason: refusal.reason },
       );
-    return parse(await answer.body.text(), origin);
+    return parse(await answer.body.text(), origin, call);
   } catch (thrown) {
-    throw explain(thrown, origin, variable, signal);
+    throw explain(thrown, origin, call, maxAnswerBytes);
   } finally {
     // Also what is left of an answer that was refused.
     void agent.destroy();
@@ -73,10 +77,11 @@ function hint({ code }: RunnerError, variable: string): string {
   return HINTS[code]?.replaceAll('VARIABLE', variable) ?? "look at the server's log";
 }
 
-function parse(text: string, origin: string): unknown {
+function parse(text: string, origin: string, { isAnswerOptional = false }: JsonCall): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
+    if (isAnswerOptional) return undefined;
     throw unexpectedAnswer(origin, 'JSON', { cause });
   }
 }
@@ -90,15 +95,14 @@ export function unexpectedAnswer(server: string, expected: string, options: { ca
   );
 }
 
-function explain(thrown: unknown, origin: string, variable: string, signal: AbortSignal): RunnerError {
+function explain(thrown: unknown, origin: string, { variable, signal }: JsonCall, maxBytes: number): RunnerError {
   if (thrown instanceof RunnerError) return thrown;
   const options = { cause: thrown };
   if (signal.aborted) {
     return new RunnerError('HTTP_TIMEOUT', `No answer from ${origin} in time (--timeout, ${variable}).`, options);
   }
   const code = systemCode(thrown);
-  if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE')
-    return unexpectedAnswer(origin, `at most ${MAX_ANSWER_BYTES} bytes`, options);
+  if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') return unexpectedAnswer(origin, `at most ${maxBytes} bytes`, options);
   return new RunnerError(
     classifyNetworkError(thrown, origin).code,
     `No answer from ${origin} (${code ?? 'no HTTP'}): check that it is running and that ${variable} is right.`,

@@ -1,22 +1,12 @@
+import type { RunnerEvents } from '../events.js';
 import type { Runner } from '../runner.js';
 import type { Log } from './log.js';
 
 /** Writes a runner's events to the log; `noun` names the id of a job there. */
 export function logEvents(runner: Runner, log: Log, noun: 'photo' | 'text'): void {
-  const downloads = new Map<string, number>();
-  runner.on('model:progress', ({ label, file, receivedBytes, totalBytes }) => {
-    const tenth = totalBytes > 0 ? Math.floor((receivedBytes / totalBytes) * 10) : 0;
-    if (downloads.get(file) === tenth) return;
-    downloads.set(file, tenth);
-    log.info({ model: label, file, receivedBytes, totalBytes }, 'downloading');
-  });
-  runner.on('model:licence', (model) =>
-    log.warn({ ...model }, 'the licence of these weights allows no commercial use'),
-  );
-  runner.on('model:ready', (model) => log.info({ ...model }, 'model ready'));
-  runner.on('runner:ready', ({ threads, intraOpThreads, loadMs }) =>
-    log.info({ threads, intraOpThreads, loadMs: Math.round(loadMs) }, 'ready'),
-  );
+  runner.on('model:progress', logDownloads(log));
+  runner.on('model:licence', (model) => logLicence(model, log));
+  logReadiness(runner, log);
   runner.on('runner:stopping', ({ deadlineMs }) => log.info({ deadlineMs }, 'stopping'));
   runner.on('runner:stopped', ({ unfinished }) => log.info({ unfinished }, 'stopped'));
   runner.on('runner:failed', ({ error }) => log.error({ code: error.code }, error.message));
@@ -51,4 +41,28 @@ export function logEvents(runner: Runner, log: Log, noun: 'photo' | 'text'): voi
   runner.on('queue:reaped', (event) => log.warn(event, 'recovered jobs of a runner that died'));
   runner.on('queue:promoted', (event) => log.debug(event, 'retries are due'));
   runner.on('queue:warning', ({ queue, message }) => log.warn({ queue }, message));
+}
+
+/** Says when models are ready to work. */
+export function logReadiness(runner: Runner, log: Log): void {
+  runner.on('model:ready', (model) => log.info({ ...model }, 'model ready'));
+  runner.on('runner:ready', ({ threads, intraOpThreads, loadMs }) =>
+    log.info({ threads, intraOpThreads, loadMs: Math.round(loadMs) }, 'ready'),
+  );
+}
+
+/** Says that a model is not for every use. */
+export function logLicence(model: RunnerEvents['model:licence'], log: Log): void {
+  log.warn({ ...model }, 'the licence of these weights allows no commercial use');
+}
+
+/** A listener that tells a download's progress in tenths. */
+export function logDownloads(log: Log): (progress: RunnerEvents['model:progress']) => void {
+  const downloads = new Map<string, number>();
+  return ({ label, file, receivedBytes, totalBytes }) => {
+    const tenth = totalBytes > 0 ? Math.floor((receivedBytes / totalBytes) * 10) : 0;
+    if (downloads.get(file) === tenth) return;
+    downloads.set(file, tenth);
+    log.info({ model: label, file, receivedBytes, totalBytes }, 'downloading');
+  };
 }

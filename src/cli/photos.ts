@@ -1,30 +1,22 @@
-import { redisQueue } from '../queue/redis.js';
 import { createRunner } from '../runner.js';
-import { httpSink } from '../sink/http.js';
 import type { Call } from './command.js';
 import { FACE_VARIABLES, faceOptions } from './face-settings.js';
 import { createLog, type Log } from './log.js';
 import { OCR_VARIABLES, ocrOptions } from './ocr-settings.js';
-import { runQueue } from './run-queue.js';
+import { QUEUE_VARIABLES, queueEnds, runQueue } from './run-queue.js';
 import { MODEL_VARIABLES, PHOTO_VARIABLES, modelOptions, photoOptions } from './runner-settings.js';
 import { Terminal } from './terminal.js';
 import type { Settings, VariableName } from './variables.js';
 
 export const PHOTOS_VARIABLES = [
-  'redisUrl',
   'queueName',
   'deadLetterName',
-  'apiBaseUrl',
-  'token',
+  ...QUEUE_VARIABLES,
   ...MODEL_VARIABLES,
   'captionEnabled',
   ...FACE_VARIABLES,
   ...OCR_VARIABLES,
   ...PHOTO_VARIABLES,
-  'maxAttempts',
-  'onGone',
-  'shutdownTimeoutMs',
-  'logLevel',
 ] as const satisfies readonly VariableName[];
 
 type PhotosVariable = (typeof PHOTOS_VARIABLES)[number];
@@ -34,12 +26,8 @@ export async function runPhotos({ settings, env }: Call<PhotosVariable>): Promis
   const { onGone, shutdownTimeoutMs } = settings;
   const terminal = new Terminal();
   const log = createLog(settings.logLevel, terminal);
-  const queue = redisQueue({
-    url: settings.redisUrl,
-    name: settings.queueName,
-    maxAttempts: settings.maxAttempts,
-    ...(settings.deadLetterName === '' ? {} : { deadLetterName: settings.deadLetterName }),
-  });
+  const { queueName: name, deadLetterName } = settings;
+  const ends = queueEnds(settings, { jobs: 'photo', name, deadLetterName });
   const faces = await faceOptions(settings, env, log);
   const ocr = await ocrOptions(settings, env, log);
   const runner = createRunner({
@@ -49,11 +37,10 @@ export async function runPhotos({ settings, env }: Call<PhotosVariable>): Promis
     ...ocr,
     tasks: ['clip', ...(faces === undefined ? [] : ['face']), ...(ocr === undefined ? [] : ['ocr'])],
     ...{ onGone, shutdownTimeoutMs },
-    queue,
-    sink: httpSink({ baseUrl: settings.apiBaseUrl, token: settings.token }),
+    ...ends,
   });
   sayWhatIsMissing(settings, log);
-  return runQueue({ runner, queue, log, terminal, noun: 'photo', shutdownTimeoutMs });
+  return runQueue({ ...ends, runner, log, terminal, noun: 'photo', shutdownTimeoutMs });
 }
 
 /** Said once at the start, so that nobody waits for what this version does not do. */
@@ -61,6 +48,4 @@ function sayWhatIsMissing(settings: Settings<PhotosVariable>, log: Log): void {
   const missing = settings.captionEnabled ? ['caption (CAPTION_ENABLED=1)'] : [];
   if (missing.length > 0)
     log.warn({ tasks: missing }, 'not supported yet: these tasks are passed over, a job is done without them');
-  if (settings.token === '')
-    log.warn('PROCESSING_INTERNAL_TOKEN is empty: the server will refuse the callbacks unless it has none either');
 }

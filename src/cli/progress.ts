@@ -1,5 +1,7 @@
 import type { RunnerStats } from '../stats.js';
 
+const BAR_CELLS = 20;
+
 /** `done 120 · 14.2 photos/s · waiting 880 · failed 3 · 1 min left` */
 export function progressLine(stats: RunnerStats, waiting: number, noun: string): string {
   const { done, buried, retried } = stats.jobs;
@@ -32,4 +34,9 @@ export function duration(seconds: number): string {
   if (seconds < 90) return `${Math.ceil(seconds)} s`;
   if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
   return `${(seconds / 3600).toFixed(1)} h`;
+}
+
+/** `[=====               ]` for a quarter. */
+export function bar(part: number): string {
+  return `[${'='.repeat(Math.floor(part * BAR_CELLS)).padEnd(BAR_CELLS)}]`;
 }

@@ -1,17 +1,52 @@
 import type { Queue } from '../queue/queue.js';
+import { redisQueue } from '../queue/redis.js';
 import type { Runner } from '../runner.js';
+import { httpSink, type HttpSink } from '../sink/http.js';
 import type { Log } from './log.js';
 import { logEvents } from './log-events.js';
 import { progressFacts, progressLine } from './progress.js';
 import { runUntilSignal } from './signals.js';
 import type { Terminal } from './terminal.js';
+import type { Settings, VariableName } from './variables.js';
 
 const PROGRESS_EVERY_MS = 500;
 const LOG_PROGRESS_EVERY_MS = 10_000;
 
-export interface QueueRun {
-  readonly runner: Runner;
+/** The settings of every command that claims jobs, besides the names of its lists. */
+export const QUEUE_VARIABLES = [
+  'redisUrl',
+  'apiBaseUrl',
+  'token',
+  'maxAttempts',
+  'onGone',
+  'shutdownTimeoutMs',
+  'logLevel',
+] as const satisfies readonly VariableName[];
+
+/** Where jobs of a kind come from; `deadLetterName` empty: the list's name with `_dlq`. */
+interface QueueNames {
+  readonly jobs: 'photo' | 'text';
+  readonly name: string;
+  readonly deadLetterName: string;
+}
+
+/** The list that jobs are claimed from, and the server that gets the callbacks. */
+export interface QueueEnds {
   readonly queue: Queue;
+  readonly sink: HttpSink;
+}
+
+/** @throws RunnerError `OPTIONS_INVALID` */
+export function queueEnds(
+  { redisUrl: url, maxAttempts, apiBaseUrl: baseUrl, token }: Settings<(typeof QUEUE_VARIABLES)[number]>,
+  { deadLetterName, ...names }: QueueNames,
+): QueueEnds {
+  const queue = redisQueue({ url, maxAttempts, ...names, ...(deadLetterName === '' ? {} : { deadLetterName }) });
+  return { queue, sink: httpSink({ baseUrl, token }) };
+}
+
+export interface QueueRun extends QueueEnds {
+  readonly runner: Runner;
   readonly log: Log;
   readonly terminal: Terminal;
   /** What one job is called in logs and progress. */
@@ -20,7 +55,10 @@ export interface QueueRun {
 }
 
 /** Claims jobs until a signal comes, with logs and progress. Answers the exit code. */
-export async function runQueue({ runner, queue, log, terminal, noun, shutdownTimeoutMs }: QueueRun): Promise<number> {
+export async function runQueue(run: QueueRun): Promise<number> {
+  const { runner, queue, sink, log, terminal, noun, shutdownTimeoutMs } = run;
+  if (!sink.hasToken)
+    log.warn('PROCESSING_INTERNAL_TOKEN is empty: the server will refuse the callbacks unless it has none either');
   logEvents(runner, log, noun);
   let waiting = 0;
   const timers = [

@@ -1,6 +1,7 @@
 import { hubOptionsFromEnv } from '../models/hub-options.js';
 import type { ModelName } from '../model.js';
-import { parseModels, type RunnerOptions } from '../options.js';
+import { parseModels } from '../model-names.js';
+import type { RunnerOptions } from '../options.js';
 import type { Settings, VariableName } from './variables.js';
 
 /** The settings of every command with models. */

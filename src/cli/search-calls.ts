@@ -2,19 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RunnerError, type ErrorCode } from '../errors.js';
 import { show } from '../check.js';
 import { escapeControls } from './escape-controls.js';
+import type { Gallery } from './gallery-access.js';
 import { requestJson, unexpectedAnswer, type JsonCall } from './json-request.js';
 import { readHits, unwrap, type Hit } from './search-hits.js';
 
 /** Between two requests that may each queue a text. */
 const MOST_WAIT_MS = 10_000;
-
-/** Who is asked, by whom, and for how long. */
-export interface Gallery {
-  /** Without a slash at its end. */
-  readonly baseUrl: string;
-  readonly accessToken: string;
-  readonly signal: AbortSignal;
-}
 
 /** @throws RunnerError `HTTP_*` */
 export async function searchByVector(

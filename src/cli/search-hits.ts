@@ -68,6 +68,7 @@ function unexpectedHits(base: string): Error {
   return unexpectedAnswer(new URL(base).origin, 'a list of {"photo":{"id","url"},"distance"}');
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+/** Whether a value has fields. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null;
 }

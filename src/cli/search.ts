@@ -1,18 +1,19 @@
 import { Option, type Command } from 'commander';
 import { show } from '../check.js';
-import { RunnerError } from '../errors.js';
+import { systemCode } from '../errors.js';
 import type { ModelName } from '../model.js';
-import { resolveHttpOptions } from '../sink/http-options.js';
 import { settingsCommand, type Call } from './command.js';
 import { embedHere, embedThere } from './embed-query.js';
+import { invalid, readAccess, readNumberFlag, type Gallery } from './gallery-access.js';
 import { MODEL_VARIABLES, textModelOptions } from './runner-settings.js';
-import { searchByText, searchByVector, type Gallery } from './search-calls.js';
+import { searchByText, searchByVector } from './search-calls.js';
 import { hitsAsJson, renderHits, type Hit } from './search-hits.js';
 import { understandsLinks } from './terminal-links.js';
-import { whole } from './variable.js';
-import { readSettings, type VariableName } from './variables.js';
+import { VARIABLES, readSettings, type VariableName } from './variables.js';
 
 const MAX_LIMIT = 1000;
+/** In place of the address of an embed service. */
+const NO_SERVICE = 'none';
 
 const SEARCH_VARIABLES = [
   'apiBaseUrl',
@@ -42,11 +43,11 @@ export function searchCommand(): Command {
 async function runSearch(call: Call<SearchVariable>): Promise<number> {
   const { settings, flags, args, env } = call;
   const query = readQuery(args[0]);
-  const limit = readNumber(flags, 'limit', 1, MAX_LIMIT);
-  const intervalMs = readNumber(flags, 'interval', 10, 60_000);
-  const timeoutMs = readNumber(flags, 'timeout', 1, 3_600_000);
+  const limit = readNumberFlag(flags, 'limit', 1, MAX_LIMIT);
+  const intervalMs = readNumberFlag(flags, 'interval', 10, 60_000);
+  const timeoutMs = readNumberFlag(flags, 'timeout', 1, 3_600_000);
   const label = typeof flags['model'] === 'string' ? flags['model'] : undefined;
-  const access = { baseUrl: readBaseUrl(settings.apiBaseUrl), accessToken: readAccessToken(settings.accessToken) };
+  const access = readAccess(settings);
   const gallery = (): Gallery => ({ ...access, signal: AbortSignal.timeout(timeoutMs) });
 
   let hits: readonly Hit[];
@@ -64,23 +65,38 @@ async function runSearch(call: Call<SearchVariable>): Promise<number> {
   return 0;
 }
 
-/** By the embed service where one is named, else by a model of this process. */
+interface Query {
+  readonly embedding: readonly number[];
+  readonly model: string;
+}
+
+/** By the embed service, or by a model of this process: where that is asked for, and where no service is at its usual place. */
 async function embed(
   query: string,
   asked: string | undefined,
   timeoutMs: number,
   { settings, env }: Call<SearchVariable>,
-): Promise<{ readonly embedding: readonly number[]; readonly model: string }> {
+): Promise<Query> {
   const options = textModelOptions({ ...settings, ...readSettings(['modelName'], {}, env) }, env);
-  const { models } = options;
-  if (settings.embedUrl !== '') {
-    const model = asked ?? models[0]?.label ?? '';
-    const url = readUrl(settings.embedUrl, 'PROCESSING_TEXT_EMBED_URL');
-    const service = { url, token: settings.embedToken, signal: AbortSignal.timeout(timeoutMs) };
-    return { embedding: await embedThere(query, model, service), model };
+  const here = async (): Promise<Query> => {
+    const model = pickModel(options.models, asked);
+    return { embedding: await embedHere(query, model, options), model: model.label };
+  };
+  const { embedUrl, embedToken: token } = settings;
+  if (embedUrl.trim() === NO_SERVICE) return here();
+  const url = readUrl(embedUrl, 'PROCESSING_TEXT_EMBED_URL');
+  const model = asked ?? options.models[0]?.label ?? '';
+  try {
+    return { embedding: await embedThere(query, model, { url, token, signal: AbortSignal.timeout(timeoutMs) }), model };
+  } catch (thrown) {
+    if (embedUrl !== VARIABLES.embedUrl.default || !isNobodyThere(thrown)) throw thrown;
+    process.stderr.write(`No embed service at ${url} (PROCESSING_TEXT_EMBED_URL): the model is loaded here.\n`);
+    return here();
   }
-  const model = pickModel(models, asked);
-  return { embedding: await embedHere(query, model, options), model: model.label };
+}
+
+function isNobodyThere(thrown: unknown): boolean {
+  return thrown instanceof Error && systemCode(thrown.cause) === 'ECONNREFUSED';
 }
 
 function pickModel(models: readonly ModelName[], label: string | undefined): ModelName {
@@ -96,36 +112,11 @@ function readQuery(words: unknown): string {
   throw invalid('The query must be a text that is not blank, e.g. clip-runner search "a cat on the beach".');
 }
 
-function readNumber(flags: Call<SearchVariable>['flags'], name: string, least: number, most: number): number {
-  const value = String(flags[name]);
-  try {
-    return whole(least, most)(value);
-  } catch (cause) {
-    const expected = `a whole number from ${least} to ${most}`;
-    throw new RunnerError('OPTIONS_INVALID', `--${name} must be ${expected}, but got ${show(value)}.`, { cause });
-  }
-}
-
-function readBaseUrl(value: string): string {
-  const { origin, prefix } = resolveHttpOptions({ baseUrl: value }).address;
-  return `${origin}${prefix}`;
-}
-
-/** Never shown in an error. */
-function readAccessToken(value: string): string {
-  const token = value.trim();
-  if (/^[\x21-\x7e]+$/.test(token)) return token;
-  const came = token === '' ? 'it is not set' : 'it has other characters than a token has';
-  throw invalid(`ACCESS_TOKEN must be the token of a user of the gallery, but ${came}.`);
-}
-
 function readUrl(value: string, variable: string): string {
   const url = URL.canParse(value.trim()) ? new URL(value.trim()) : undefined;
   if (url !== undefined && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '')
     return url.href;
-  throw invalid(`${variable} must be a URL like http://127.0.0.1:8001/embed_text, without a user name or password.`);
-}
-
-function invalid(message: string): RunnerError {
-  return new RunnerError('OPTIONS_INVALID', message);
+  throw invalid(
+    `${variable} must be "${NO_SERVICE}", or a URL like http://127.0.0.1:8001/embed_text without a user name or password.`,
+  );
 }

@@ -56,6 +56,14 @@ export const share = (value: string): number => {
   throw new TypeError('a number from 0 to 1');
 };
 
+/** A cosine distance; undefined where none is set. */
+export const distance = (value: string): number | undefined => {
+  if (value.trim() === '') return undefined;
+  const number = Number(value);
+  if (number >= 0 && number <= 2) return number;
+  throw new TypeError('a number from 0 to 2');
+};
+
 export const yesOrNo = (value: string): boolean => {
   const word = value.trim().toLowerCase();
   if (['1', 'true', 'yes', 'on'].includes(word)) return true;

@@ -1,6 +1,6 @@
 import { RunnerError } from '../errors.js';
 import { DEVICES, DTYPES } from '../model.js';
-import { choice, secret, share, text, variable, whole, yesOrNo, type Variable } from './variable.js';
+import { choice, distance, secret, share, text, variable, whole, yesOrNo, type Variable } from './variable.js';
 
 /** Every setting of the commands, one line each. `docs/configuration.md` is made from this table. */
 export const VARIABLES = {
@@ -27,9 +27,9 @@ export const VARIABLES = {
   embedUrl: variable(
     'PROCESSING_TEXT_EMBED_URL',
     'embed-url',
-    '',
+    'http://127.0.0.1:8001/embed_text',
     text,
-    'embed service to ask instead of loading a model',
+    'embed service to ask; none: load the model instead',
   ),
   models: variable('CLIP_MODELS', 'models', '', text, 'label=repository or folder[,label=…]'),
   modelName: variable(
@@ -106,6 +106,15 @@ export const VARIABLES = {
     'longer side at which texts are looked for, in pixels',
   ),
   maxLinesPerPhoto: variable('OCR_MAX_LINES', 'ocr-max-lines', '200', whole(1), 'of more lines the best are read'),
+  faceDistance: variable(
+    'FACE_DISTANCE_THRESHOLD',
+    'threshold',
+    '',
+    distance,
+    'cosine distance up to which faces are of one person (default: 0.42; for linkage 0.6)',
+  ),
+  minFaces: variable('MIN_FACES_PER_PERSON', 'min-faces', '2', whole(1), 'people with fewer faces get no album'),
+  maxPhotos: variable('MAX_PHOTOS', 'max-photos', '0', whole(0), 'of more photos the newest are taken (0: all)'),
   projectRoot: variable('PROJECT_ROOT', 'root', '', text, 'folder that relative paths resolve under'),
   uploadBaseDir: variable(
     'UPLOAD_BASE_DIR',

@@ -1,4 +1,5 @@
 import { RunnerError } from '../errors.js';
+import { valueAt } from './config-reader.js';
 import { readOnnxGraph, type OnnxGraph } from './onnx-graph.js';
 
 /** What of a model is held against each other. */
@@ -12,7 +13,7 @@ export interface ModelParts {
 }
 
 /** Tables are padded to a round number of rows; so much more than the vocabulary is still the same model. */
-const MAX_PADDING_ROWS = 1024;
+export const MAX_PADDING_ROWS = 1024;
 
 /**
  * Refuses parts that can't be of one model: sides of different length, or a `config.json` with another length
@@ -50,14 +51,23 @@ function strangeLengths(
 }
 
 function strangeTable(rows: number | undefined, config: unknown): string | undefined {
-  const vocabulary = numberAt(config, 'text_config', 'vocab_size');
+  const vocabulary = promisedVocabulary(config);
   if (rows === undefined || vocabulary === undefined) return undefined;
   if (rows >= vocabulary && rows - vocabulary < MAX_PADDING_ROWS) return undefined;
   return `config.json says a vocabulary of ${vocabulary} ids, the text graph has a table of ${rows}`;
 }
 
+/** open_clip's number does not count where the text side is another library's model. */
+function promisedVocabulary(config: unknown): number | undefined {
+  const isForeign = valueAt(config, 'text_cfg', 'hf_model_name') !== undefined;
+  return (
+    numberAt(config, 'text_config', 'vocab_size') ??
+    (isForeign ? undefined : numberAt(config, 'text_cfg', 'vocab_size'))
+  );
+}
+
 function strangePatches(vision: OnnxGraph | undefined, config: unknown): string | undefined {
-  const promised = numberAt(config, 'vision_config', 'patch_size');
+  const promised = numberAt(config, 'vision_config', 'patch_size') ?? numberAt(config, 'vision_cfg', 'patch_size');
   const side = vision && patchSide(vision);
   if (promised === undefined || side === undefined || side === promised) return undefined;
   return `config.json says patches of ${promised} pixels, the vision graph takes ${side}`;
@@ -84,7 +94,8 @@ function embeddingLengths({ outputs }: OnnxGraph): Lengths {
 /** Top-level values only: those inside `text_config` are often left at another model's default. */
 function promisedLength(config: unknown): number | undefined {
   return (
-    numberAt(config, 'projection_dim') ?? (hasKey(config, 'vision_cfg') ? numberAt(config, 'embed_dim') : undefined)
+    numberAt(config, 'projection_dim') ??
+    (valueAt(config, 'vision_cfg') !== undefined ? numberAt(config, 'embed_dim') : undefined)
   );
 }
 
@@ -117,11 +128,6 @@ function handOn<T>({ nodes }: OnnxGraph, carriers: readonly string[], known: Map
 }
 
 function numberAt(config: unknown, ...keys: readonly string[]): number | undefined {
-  let value: unknown = config;
-  for (const key of keys) value = hasKey(value, key) ? value[key] : undefined;
+  const value = valueAt(config, ...keys);
   return typeof value === 'number' ? value : undefined;
-}
-
-function hasKey<Key extends string>(value: unknown, key: Key): value is Readonly<Record<Key, unknown>> {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, key);
 }

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
-import { constants, copyFile, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, posix, relative } from 'node:path';
+import { constants, copyFile, mkdir, readdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
+import { dirname, join, posix, relative } from 'node:path';
 import { RunnerError, systemCode } from '../errors.js';
+import { temporaryName, writeWhole } from '../whole-file.js';
 import { LAYOUT_FOLDERS } from './layouts.js';
 import type { Repository } from './repository.js';
 
@@ -36,11 +36,7 @@ export async function cachedCommits(folder: string): Promise<readonly string[]> 
 /** Points `refs/main` to a commit; writes nothing when it does already, so that a read-only cache is fine. */
 export async function writeMain(folder: string, commit: string): Promise<void> {
   if ((await readMain(folder)) === commit) return;
-  const file = join(folder, 'refs', 'main');
-  await mkdir(dirname(file), { recursive: true });
-  const temporary = temporaryName(file);
-  await writeFile(temporary, commit);
-  await rename(temporary, file);
+  await writeWhole(join(folder, 'refs', 'main'), commit);
 }
 
 async function readMain(folder: string): Promise<string | undefined> {
@@ -102,10 +98,6 @@ async function readdirOrNone(folder: string): Promise<readonly string[]> {
     if (code === 'ENOENT' || code === 'ENOTDIR') return [];
     throw error;
   }
-}
-
-function temporaryName(path: string): string {
-  return join(dirname(path), `.${basename(path)}.${randomBytes(4).toString('hex')}.tmp`);
 }
 
 function isCommit(text: string): boolean {

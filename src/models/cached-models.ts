@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { systemCode } from '../errors.js';
 import { cachedCommits, listModelFolder, repositoryFolder, snapshotFolder } from './cache.js';
 import { lookUpModel } from './catalog.js';
+import { facePackOf } from './face-packs.js';
 import { MODEL_KINDS, type ModelKindName, type ModelVariant } from './model-kinds.js';
 import { parseRepository, type Repository } from './repository.js';
 
@@ -30,14 +31,24 @@ interface CachedVariant extends ModelVariant {
 
 /**
  * The repositories of a cache that hold a model that can be used here, or parts of one that was being downloaded by us.
- * Those of other programs are left out. Nothing is asked from the network.
+ * Those of other programs are left out. A folder that can't be read is told to `onUnreadable`, with the reason. Nothing is
+ * asked from the network.
  */
-export async function listCachedModels(cacheDir: string): Promise<readonly CachedModel[]> {
+export async function listCachedModels(
+  cacheDir: string,
+  onUnreadable?: (folder: string, reason: unknown) => void,
+): Promise<readonly CachedModel[]> {
   const models: CachedModel[] = [];
   for (const name of [...(await namesIn(cacheDir))].sort()) {
     const repository = repositoryOf(name);
-    const model = repository === undefined ? undefined : await readCachedModel(cacheDir, repository);
-    if (model !== undefined) models.push(model);
+    if (repository === undefined) continue;
+    try {
+      const model = await readCachedModel(cacheDir, repository);
+      if (model !== undefined) models.push(model);
+    } catch (error) {
+      if (onUnreadable === undefined) throw error;
+      onUnreadable(repositoryFolder(cacheDir, repository), error);
+    }
   }
   return models;
 }
@@ -46,13 +57,13 @@ export async function listCachedModels(cacheDir: string): Promise<readonly Cache
 export async function readCachedModel(cacheDir: string, repository: Repository): Promise<CachedModel | undefined> {
   const folder = repositoryFolder(cacheDir, repository);
   const commits = await cachedCommits(folder);
-  const found = await findVariants(folder, commits);
+  const found = await findVariants(folder, commits, repository.id);
   const files = await filesBelow(folder);
   const partials = files.filter(({ path }) => path.endsWith('.partial'));
   // Python names its own unfinished downloads otherwise. A folder without any commit is what a broken removal leaves.
   const isRest = commits.length === 0 && files.length > 0 && !files.some(({ path }) => path.endsWith('.incomplete'));
   if (found === undefined && partials.length === 0 && !isRest) return undefined;
-  const { licence } = lookUpModel(repository.id);
+  const { licence } = facePackOf(repository.id) ?? lookUpModel(repository.id);
   return {
     kind: found?.kind ?? 'clip',
     repository,
@@ -70,14 +81,17 @@ export interface StoredFile {
   readonly sizeBytes: number;
 }
 
-/** The regular files below a folder; links are not followed, and one that has several names comes once. */
-export async function filesBelow(folder: string): Promise<readonly StoredFile[]> {
+/** The regular files below folders; links are not followed, and one that has several names comes once, by its first. */
+export async function filesBelow(...folders: readonly string[]): Promise<readonly StoredFile[]> {
   const files = new Map<string, StoredFile>();
-  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true }).catch(noneThere)) {
-    if (!entry.isFile()) continue;
-    const path = join(entry.parentPath, entry.name);
-    const { dev, ino, size } = await lstat(path);
-    files.set(`${dev}:${ino}`, { path, sizeBytes: size });
+  for (const folder of folders) {
+    for (const entry of await readdir(folder, { recursive: true, withFileTypes: true }).catch(noneThere)) {
+      if (!entry.isFile()) continue;
+      const path = join(entry.parentPath, entry.name);
+      const { dev, ino, size } = await lstat(path);
+      const key = `${dev}:${ino}`;
+      if (!files.has(key)) files.set(key, { path, sizeBytes: size });
+    }
   }
   return [...files.values()];
 }
@@ -89,6 +103,7 @@ export function totalBytes(files: readonly StoredFile[]): number {
 async function findVariants(
   folder: string,
   commits: readonly string[],
+  id: string,
 ): Promise<{ readonly kind: ModelKindName; readonly variants: readonly CachedVariant[] } | undefined> {
   for (const kind of Object.keys(MODEL_KINDS) as ModelKindName[]) {
     const variants = new Map<string, CachedVariant>();
@@ -96,7 +111,7 @@ async function findVariants(
     for (const commit of commits) {
       const snapshot = snapshotFolder(folder, commit);
       const files = await listModelFolder(snapshot);
-      isOfKind ||= MODEL_KINDS[kind].recognises(files);
+      isOfKind ||= MODEL_KINDS[kind].recognises(files, id);
       for (const variant of MODEL_KINDS[kind].findVariants(snapshot, files)) {
         if (!variants.has(variant.dtype)) variants.set(variant.dtype, { ...variant, commit });
       }

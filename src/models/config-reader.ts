@@ -73,6 +73,13 @@ function createReader(file: string, prefix: string, record: Readonly<Record<stri
   };
 }
 
+/** What lies at a place in JSON that need not have it; undefined where it isn't there. */
+export function valueAt(json: unknown, ...keys: readonly string[]): unknown {
+  let value = json;
+  for (const key of keys) value = isRecord(value) && Object.hasOwn(value, key) ? value[key] : undefined;
+  return value;
+}
+
 function isFinite(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value);
 }

@@ -37,6 +37,18 @@ export function lookUpFacePack(name: string): FacePack {
   return Object.hasOwn(PACKS, known) ? (PACKS[known] as FacePack) : { detection: name, recognition: name };
 }
 
+/** Finds the pack that a repository is a part of. */
+export function facePackOf(repository: string): FacePack | undefined {
+  return Object.values(PACKS).find(
+    ({ detection, recognition }) => detection === repository || recognition === repository,
+  );
+}
+
+/** Whether a name stands for a pack. */
+export function isFacePack(name: string): boolean {
+  return lookUpFacePack(name).licence !== undefined;
+}
+
 /** The names that stand for a pack, for messages. */
 export const FACE_PACK_NAMES: readonly string[] = Object.keys(PACKS);
 
@@ -51,6 +63,7 @@ const NAMES = {
 } as const;
 
 export type FacePart = keyof typeof NAMES;
+export const FACE_PARTS = ['detection', 'recognition'] as const satisfies readonly FacePart[];
 
 /** The graph of a part among the files of a folder or repository; the newest of OpenCV's, and none that is quantised. */
 export function findFaceGraph(files: ReadonlySet<string>, part: FacePart): string | undefined {

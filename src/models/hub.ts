@@ -26,7 +26,7 @@ const MAX_FILES = 100_000;
 const API_TRIES = 3;
 
 /**
- * Lists the files of a repository's newest commit on `main`. The shapes of the hub's API and its paging are left to
+ * Lists the files of a commit of a repository: of the newest one on `main`, or of one that is named. The shapes of the hub's API and its paging are left to
  * @huggingface/hub; the requests are made by our transport, which keeps the token, the deadline and the size in hand.
  * @throws RunnerError `MODEL_DOWNLOAD`, `MODEL_NOT_FOUND`
  */
@@ -35,12 +35,13 @@ export async function listRepository(
   transport: HubTransport,
   options: ResolvedHubOptions,
   signal: AbortSignal | undefined,
+  revision = 'main',
 ): Promise<RemoteListing> {
   const hubUrl = transport.endpoint.href.replace(/\/$/, '');
   const policy = { delayMs: options.retryDelayMs, tries: API_TRIES, random: Math.random };
   const request = { hubUrl, fetch: createApiFetch(transport, policy, options.stallTimeoutMs, signal) };
   try {
-    const { sha } = await modelInfo({ ...request, name: repository, revision: 'main', additionalFields: ['sha'] });
+    const { sha } = await modelInfo({ ...request, name: repository, revision, additionalFields: ['sha'] });
     if (typeof sha !== 'string' || !/^[0-9a-f]{40}$/.test(sha)) throw unexpected(repository, 'names no commit');
     const files = new Map<string, RemoteFile>();
     let count = 0;

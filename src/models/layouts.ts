@@ -49,6 +49,11 @@ const SUFFIXES = {
   q8: ['_quantized', '_int8', '_uint8'],
 } as const satisfies Record<Dtype, readonly string[]>;
 
+/** How to get one, for messages about a place without any ONNX file. */
+export const EXPORT_ADVICE =
+  'tools/export in the source of clip-runner turns a CLIP, Chinese-CLIP or SigLIP of transformers into a folder of ONNX ' +
+  'files: see "Making a folder of your own" in docs/models.md.';
+
 const TOKENIZER_EXTRAS = ['tokenizer_config.json', 'special_tokens_map.json'] as const;
 
 /** The files of one model, chosen from those that are there. */
@@ -106,8 +111,11 @@ function findLayout(listing: ReadonlySet<string>, { dtype, title, wantVision }: 
   if (layout !== undefined) return layout;
 
   const expected = layouts.map((candidate) => `${candidate[side]}.onnx`).join(', ');
+  // Most repositories of models have weights for other runtimes only.
+  const hasOnnx = [...listing].some((path) => path.endsWith('.onnx'));
+  const advice = hasOnnx ? '' : ` There is no ONNX file at all: ${EXPORT_ADVICE}`;
   throw notFound(
-    `There is no ${side} graph in ${title}: expected one of ${expected} (or with a dtype's ending, such as _fp16).`,
+    `There is no ${side} graph in ${title}: expected one of ${expected} (or with a dtype's ending, such as _fp16).${advice}`,
   );
 }
 

@@ -12,7 +12,12 @@ export interface OpenRequest<Model> {
   readonly hub: ResolvedHubOptions;
   /** Makes the model of a source, or throws what is wrong with it. */
   readonly build: (source: ModelSource) => Promise<Model>;
+  /** What a model must have, such as `onnx/vision_model.onnx`, and the command that downloads it: for messages. */
+  readonly missing: string;
+  readonly pull: string;
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
+  /** Is told when the cache is used because the hub can't be. */
+  readonly onFallback?: ((reason: RunnerError) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -22,7 +27,7 @@ export interface OpenRequest<Model> {
  * @throws RunnerError `MODEL_*`, `OPTIONS_INVALID` for what is no repository's name
  */
 export async function openRepository<Model>(id: string, request: OpenRequest<Model>): Promise<Model> {
-  const { hub, build, onProgress, signal } = request;
+  const { hub, build, onProgress, onFallback, signal } = request;
   if (hub.offline) return openNewestCached(id, request);
   const transport = createTransport({ ...hub, repository: id });
   try {
@@ -31,6 +36,7 @@ export async function openRepository<Model>(id: string, request: OpenRequest<Mod
     if (!(error instanceof RunnerError) || error.code !== 'MODEL_DOWNLOAD') throw error;
     const cached = await openNewestCached(id, request).catch(() => undefined);
     if (cached === undefined) throw error;
+    onFallback?.(error);
     return cached;
   }
 }
@@ -41,10 +47,10 @@ export async function openRepository<Model>(id: string, request: OpenRequest<Mod
  */
 async function openNewestCached<Model>(
   id: string,
-  { hub: { cacheDir }, build }: Pick<OpenRequest<Model>, 'hub' | 'build'>,
+  { hub: { cacheDir }, build, missing, pull }: OpenRequest<Model>,
 ): Promise<Model> {
   const repository = parseRepository(id);
-  let failure: unknown;
+  let failure: RunnerError | undefined;
   for (const commit of await cachedCommits(repositoryFolder(cacheDir, repository))) {
     try {
       return await build(await openCached(repository, commit, cacheDir));
@@ -54,11 +60,12 @@ async function openNewestCached<Model>(
       failure ??= error;
     }
   }
-  if (failure instanceof RunnerError && failure.code !== 'MODEL_NOT_FOUND') throw failure;
+  if (failure !== undefined && failure.code !== 'MODEL_NOT_FOUND') throw failure;
+  const problem = failure?.message ?? `There is no ${missing} of ${id} in the cache.`;
   throw new RunnerError(
     'MODEL_OFFLINE',
-    `The files of ${id} are not in the cache (${cacheDir}), and downloads are off (HF_HUB_OFFLINE): start once with a ` +
-      'network and without it, or bring the cache from a machine that has them.',
+    `${problem} Downloads are off (HF_HUB_OFFLINE): run "${pull}" where there is a network, without it, and bring the ` +
+      `cache here (${cacheDir}).`,
     { cause: failure },
   );
 }

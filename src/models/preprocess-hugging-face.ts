@@ -26,6 +26,9 @@ const CLASSES = new Map<string, ClassDefaults>([
   ['ViT', { numberIs: 'square', size: 224, resample: 2, mean: HALF, std: HALF }],
 ]);
 
+/** What the name of a processor's class ends in, whatever the family. */
+export const PROCESSOR_ENDINGS = /(ImageProcessor|FeatureExtractor|Processor)(Fast|Pil)?$/;
+
 /** PIL's numbers for its filters; 4 (box) and 5 (Hamming) exist, but no resampler here has them. */
 const RESAMPLE: readonly (Interpolation | undefined)[] = ['nearest', 'lanczos', 'bilinear', 'bicubic'];
 
@@ -62,7 +65,7 @@ function findDefaults(config: ConfigReader): ClassDefaults | undefined {
     );
   }
   return names
-    .map((name) => CLASSES.get(name.replace(/(ImageProcessor|FeatureExtractor|Processor)(Fast|Pil)?$/, '')))
+    .map((name) => CLASSES.get(name.replace(PROCESSOR_ENDINGS, '')))
     .find((defaults) => defaults !== undefined);
 }
 

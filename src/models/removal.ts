@@ -1,7 +1,8 @@
-import { lstat, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { RunnerError } from '../errors.js';
 import { blobPath, cacheFailure, snapshotFolder } from './cache.js';
+import { cutsOfBlobs, storeOfRepository } from './cut-store.js';
 import { filesBelow, noneThere, totalBytes, type CachedModel } from './cached-models.js';
 import { isWriterGone } from './partial-owner.js';
 
@@ -32,7 +33,7 @@ export async function planRemoval({ folder }: CachedModel): Promise<Removal> {
 
 /**
  * Finds what to remove of a model's older commits: all but `refs/main` and the newest of each variant. Blobs that a commit which stays
- * uses stay, too, and so do unfinished downloads.
+ * uses stay, too, and so do unfinished downloads. What was cut out of a blob goes with it.
  * @throws RunnerError as `planRemoval`
  */
 export async function planRemovalOfOld({ folder, commits, variants }: CachedModel): Promise<Removal> {
@@ -48,12 +49,17 @@ export async function planRemovalOfOld({ folder, commits, variants }: CachedMode
 
   const blobs = [...unused];
   const snapshots = old.map((commit) => snapshotFolder(folder, commit));
-  const copies = (await Promise.all(snapshots.map((snapshot) => filesBelow(snapshot)))).flat();
-  const sizes = await Promise.all(blobs.map(async (blob) => (await lstat(blob)).size));
+  const cuts = await cutsOfBlobs(storeOfRepository(folder), new Set(blobs.map((blob) => basename(blob))));
+  const folders = [...snapshots, ...cuts.map((cut) => cut.folder)];
+  // A cut may share its weights with a blob: what has two names comes once, by the first of them.
+  const stored = join(await realpath(folder), 'blobs');
+  const files = (await filesBelow(stored, ...folders)).filter(
+    ({ path }) => dirname(path) !== stored || unused.has(path),
+  );
   return {
-    paths: [...(await refsTo(folder, old)), ...snapshots, ...blobs],
-    files: blobs.length + copies.length,
-    sizeBytes: sizes.reduce((sum, size) => sum + size, totalBytes(copies)),
+    paths: [...(await refsTo(folder, old)), ...folders, ...blobs],
+    files: files.length,
+    sizeBytes: totalBytes(files),
   };
 }
 

@@ -23,6 +23,8 @@ export interface ResolveFaceOptions extends HubOptions {
   /** Below it lies insightface's own folder, `.insightface/models`. @default the user's home folder */
   readonly homeDir?: string | undefined;
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
+  /** Is told when the cache is used because the hub can't be. */
+  readonly onFallback?: ((reason: RunnerError) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -34,7 +36,7 @@ export interface ResolveFaceOptions extends HubOptions {
  * `MODEL_CORRUPT`, `RUNNER_STOPPED`
  */
 export async function resolveFaceModel(name: string, options: ResolveFaceOptions = {}): Promise<FaceModel> {
-  const { homeDir, onProgress, signal, ...hubOptions } = options;
+  const { homeDir, onProgress, onFallback, signal, ...hubOptions } = options;
   const hub = resolveHubOptions(hubOptions);
   if (await isLocalFolder(name)) return fromFolder(name, name);
   const pack = lookUpFacePack(name);
@@ -48,7 +50,12 @@ export async function resolveFaceModel(name: string, options: ResolveFaceOptions
     );
   }
   const open = (repository: string, part: FacePart): Promise<string> =>
-    openRepository(repository, { hub, onProgress, signal, build: (source) => buildPart(source, part) });
+    openRepository(repository, {
+      ...{ hub, onProgress, onFallback, signal },
+      missing: `face ${part} graph`,
+      pull: `clip-runner models pull ${name}`,
+      build: (source) => buildPart(source, part),
+    });
   return describe(name, await open(pack.detection, 'detection'), await open(pack.recognition, 'recognition'), pack);
 }
 
@@ -65,15 +72,17 @@ export async function findLocalFaceModel(
   }
 }
 
-/** Where insightface's Python package keeps its packs; that package may have downloaded it long ago. */
-async function fromInsightface(
-  name: string,
-  { folder, licence }: FacePack,
-  homeDir = homedir(),
-): Promise<FaceModel | undefined> {
+/** Where insightface's Python package keeps a pack of its own. */
+export function insightfaceFolder({ folder }: FacePack, homeDir = homedir()): string | undefined {
+  return folder === undefined ? undefined : join(homeDir, '.insightface', 'models', folder);
+}
+
+/** That package may have downloaded it long ago. */
+async function fromInsightface(name: string, pack: FacePack, homeDir?: string): Promise<FaceModel | undefined> {
+  const folder = insightfaceFolder(pack, homeDir);
   if (folder === undefined) return undefined;
   try {
-    return await fromFolder(name, join(homeDir, '.insightface', 'models', folder), licence);
+    return await fromFolder(name, folder, pack.licence);
   } catch (thrown) {
     if (thrown instanceof RunnerError && thrown.code === 'MODEL_NOT_FOUND') return undefined;
     throw thrown;

@@ -31,7 +31,12 @@ export async function resolveOcrModel(name: string, options: ResolveOcrOptions =
   const hub = resolveHubOptions(hubOptions);
   if (await isLocalFolder(name)) return fromFolder(name, name);
   if (name === PACKAGE) return fromFolder(name, packageFolder(packageDir));
-  return openRepository(name, { hub, onProgress, signal, build: (source) => buildModel(name, source) });
+  return openRepository(name, {
+    ...{ hub, onProgress, signal },
+    missing: 'text reader',
+    pull: `OCR_MODEL_NAME=${name} clip-runner photos`,
+    build: (source) => buildModel(name, source),
+  });
 }
 
 /** The same from what is on this machine already; undefined where it is not all there. Touches no network. */

@@ -1,19 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RunnerError } from '../errors.js';
+import type { RunnerError } from '../errors.js';
 import type { ClipModel, Dtype, ImagePreprocess, ModelName } from '../model.js';
 import { checkBelonging } from './belonging.js';
-import { cachedCommits, repositoryFolder } from './cache.js';
 import { lookUpModel } from './catalog.js';
+import { storeOfLocal, storeOfRepository } from './cut-store.js';
 import type { DownloadProgress } from './download.js';
-import { resolveHubOptions, type HubOptions, type ResolvedHubOptions } from './hub-options.js';
+import { checkFamily, type FamilyFiles } from './family.js';
+import { resolveHubOptions, type HubOptions } from './hub-options.js';
 import { graphFileOf, selectFiles, type ModelFiles } from './layouts.js';
-import { ensureGraph } from './open-model.js';
+import { ensureGraph, openRepository } from './open-model.js';
 import { parsePreprocess } from './preprocess-config.js';
-import { isLocalFolder, parseRepository, type Repository } from './repository.js';
-import { openCached, openFolder, openHub, type ModelSource } from './source.js';
+import { isLocalFolder } from './repository.js';
+import { openFolder, type ModelSource } from './source.js';
 import { cutTowers, type TowerFiles } from './tower-cache.js';
-import { createTransport } from './transport.js';
 
 export interface ResolveOptions extends HubOptions {
   readonly dtype: Dtype;
@@ -40,22 +40,14 @@ export async function resolveClipModel(model: ModelName, options: ResolveOptions
   if (await isLocalFolder(model.name)) {
     return buildModel(await openFolder(model.name), { model, dtype, wantVision, wantText, cacheDir, signal });
   }
-  const { repository: id, layout, licence } = lookUpModel(model.name);
-  const repository = parseRepository(id);
+  const { repository, layout, licence } = lookUpModel(model.name);
   const request: ModelRequest = { model, dtype, wantVision, wantText, licence, cacheDir, signal };
-  const missingFile = graphFileOf(layout, dtype, wantVision ? 'vision' : 'text');
-  if (hub.offline) return buildFromCache(repository, request, hub, missingFile);
-
-  const transport = createTransport({ ...hub, repository: id });
-  try {
-    return await buildModel(await openHub(repository, { transport, options: hub, onProgress, signal }), request);
-  } catch (error) {
-    if (!(error instanceof RunnerError) || error.code !== 'MODEL_DOWNLOAD') throw error;
-    const cached = await buildFromCache(repository, request, hub, missingFile).catch(() => undefined);
-    if (cached === undefined) throw error;
-    onFallback?.(error);
-    return cached;
-  }
+  return openRepository(repository, {
+    ...{ hub, onProgress, onFallback, signal },
+    missing: graphFileOf(layout, dtype, wantVision ? 'vision' : 'text'),
+    pull: `clip-runner models pull ${model.name} --dtype ${dtype}`,
+    build: (source) => buildModel(source, request),
+  });
 }
 
 interface ModelRequest {
@@ -68,33 +60,6 @@ interface ModelRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Builds the model from the newest cached commit that holds all of it. */
-async function buildFromCache(
-  repository: Repository,
-  request: ModelRequest,
-  { cacheDir }: ResolvedHubOptions,
-  missingFile: string,
-): Promise<ClipModel> {
-  let failure: RunnerError | undefined;
-  for (const commit of await cachedCommits(repositoryFolder(cacheDir, repository))) {
-    try {
-      return await buildModel(await openCached(repository, commit, cacheDir), request);
-    } catch (error) {
-      if (!(error instanceof RunnerError)) throw error;
-      // The first commit's failure counts: it is the one that `refs/main` names.
-      failure ??= error;
-    }
-  }
-  if (failure !== undefined && failure.code !== 'MODEL_NOT_FOUND') throw failure;
-  const problem = failure?.message ?? `There is no ${missingFile} of ${repository.id} in the cache.`;
-  throw new RunnerError(
-    'MODEL_OFFLINE',
-    `${problem} Downloads are off (HF_HUB_OFFLINE): run "clip-runner models pull ${request.model.name} --dtype ${request.dtype}" where there is a ` +
-      `network, without it, and bring the cache here (${cacheDir}).`,
-    { cause: failure },
-  );
-}
-
 async function buildModel(source: ModelSource, request: ModelRequest): Promise<ClipModel> {
   const { model, dtype, wantVision, wantText, licence } = request;
   const files = selectFiles(source.files, { dtype, wantVision, wantText, title: source.title });
@@ -104,13 +69,14 @@ async function buildModel(source: ModelSource, request: ModelRequest): Promise<C
   await source.seal();
 
   const graphs = await prepareGraphs(source, files, request);
-  const config = await readModelConfig(source);
+  const config = await readJson(source, 'config.json');
   const vocabularySize = checkBelonging({
     title: source.title,
     visionFile: graphs.vision,
     textFile: graphs.text,
     config,
   });
+  await checkFamily(await familyFiles(source, files, { config, hasText: graphs.text !== undefined, vocabularySize }));
   return {
     label: model.label,
     name: model.name,
@@ -129,15 +95,17 @@ async function buildModel(source: ModelSource, request: ModelRequest): Promise<C
 
 /** Absolute paths of a graph per wanted side. */
 async function prepareGraphs(
-  { folder }: ModelSource,
+  { folder, cache }: ModelSource,
   { vision, text, isJoint }: ModelFiles,
   { wantVision, wantText, cacheDir, signal }: ModelRequest,
 ): Promise<TowerFiles> {
   const path = (file: string | undefined): string | undefined => (file === undefined ? undefined : join(folder, file));
   const file = path(vision ?? text);
   // Without its tokenizer a text side that nobody asked for is of no use.
-  if (isJoint && file !== undefined)
-    return cutTowers({ file, cacheDir, wantVision, wantText: text === undefined ? false : wantText, signal });
+  if (isJoint && file !== undefined) {
+    const store = cache === undefined ? storeOfLocal(cacheDir) : storeOfRepository(cache);
+    return cutTowers({ file, store, wantVision, wantText: text === undefined ? false : wantText, signal });
+  }
   return { vision: path(vision), text: path(text) };
 }
 
@@ -147,11 +115,34 @@ async function readPreprocess(source: ModelSource, files: ModelFiles): Promise<I
   return parsePreprocess(path, await readFile(path, 'utf8'));
 }
 
+async function familyFiles(
+  source: ModelSource,
+  { preprocess, tokenizerFolder }: ModelFiles,
+  facts: { readonly config: unknown; readonly hasText: boolean; readonly vocabularySize: number | undefined },
+): Promise<FamilyFiles> {
+  const { config, hasText, vocabularySize } = facts;
+  const prefix = tokenizerFolder === undefined || tokenizerFolder === '' ? '' : `${tokenizerFolder}/`;
+  return {
+    title: source.title,
+    config,
+    ...(preprocess === undefined ? {} : { preprocess: { path: preprocess, json: await readJson(source, preprocess) } }),
+    ...(hasText && tokenizerFolder !== undefined
+      ? {
+          tokenizer: {
+            prefix,
+            config: await readJson(source, `${prefix}tokenizer_config.json`),
+            read: () => readJson(source, `${prefix}tokenizer.json`),
+            tableRows: vocabularySize,
+          },
+        }
+      : {}),
+  };
+}
+
 /** What can't be read says nothing here; where it is needed it is read again, and then said. */
-async function readModelConfig({ folder }: ModelSource): Promise<unknown> {
-  const text = await readFile(join(folder, 'config.json'), 'utf8').catch(() => '{}');
+async function readJson({ folder }: ModelSource, path: string): Promise<unknown> {
   try {
-    return JSON.parse(text);
+    return JSON.parse(await readFile(join(folder, path), 'utf8'));
   } catch {
     return undefined;
   }

@@ -12,6 +12,7 @@ import {
   writeMain,
 } from './cache.js';
 import { downloadFile, type DownloadContext } from './download.js';
+import { EXPORT_ADVICE } from './layouts.js';
 import { contentUrl, listRepository } from './hub.js';
 import type { Repository } from './repository.js';
 
@@ -22,6 +23,8 @@ export interface ModelSource {
   readonly title: string;
   /** Absolute path of the folder that the files are in, once they are ensured. */
   readonly folder: string;
+  /** The repository's folder in the cache; undefined for a folder of the user's own. */
+  readonly cache?: string;
   /** Relative paths, with `/`, of the files that can be had. */
   readonly files: ReadonlySet<string>;
   /**
@@ -45,7 +48,7 @@ export async function openFolder(name: string): Promise<ModelSource> {
       'MODEL_NOT_FOUND',
       `There is no model in ${folder} (asked for as ${name}). A model's folder must contain onnx/vision_model.onnx and ` +
         'preprocessor_config.json (with onnx/text_model.onnx and tokenizer.json for texts), or onnx/model.onnx with both ' +
-        'towers in it, or visual/model.onnx and visual/preprocess_cfg.json.',
+        `towers in it, or visual/model.onnx and visual/preprocess_cfg.json. ${EXPORT_ADVICE}`,
     );
   }
   return { kind: 'folder', title: `the folder ${name}`, folder, files, ensure: doNothing, seal: doNothing };
@@ -53,12 +56,14 @@ export async function openFolder(name: string): Promise<ModelSource> {
 
 /** A commit as far as it is in the cache. */
 export async function openCached(repository: Repository, commit: string, cacheDir: string): Promise<ModelSource> {
-  const folder = snapshotFolder(repositoryFolder(cacheDir, repository), commit);
+  const cache = repositoryFolder(cacheDir, repository);
+  const folder = snapshotFolder(cache, commit);
   const files = await listModelFolder(folder);
   return {
     kind: 'cache',
     title: `the cached copy of ${repository.id}`,
     folder,
+    cache,
     files,
     ensure: doNothing,
     seal: doNothing,
@@ -92,6 +97,7 @@ export async function openHub(repository: Repository, context: DownloadContext):
     kind: 'hub',
     title: `the repository ${repository.id}`,
     folder,
+    cache,
     files: new Set(files.keys()),
     async ensure(paths) {
       try {

@@ -60,7 +60,8 @@ beforeAll(async () => {
   const refused = REFUSED.map(
     ([model]) => [model, exportModel(made(model), path.join(root, 'refused', model, 'x'), '--dtype', 'fp16')] as const,
   );
-  exports = Object.fromEntries([...families, ['clip-own-end', ownEnd], ...refused]);
+  const alone = exportModel(made('clip'), exported('clip-fp32'), '--dtype', 'fp32');
+  exports = Object.fromEntries([...families, ['clip-own-end', ownEnd], ['clip-fp32', alone], ...refused]);
 }, 2 * EXPORT_MS);
 afterEach(() => runner?.stop());
 afterAll(async () => {
@@ -85,8 +86,19 @@ function exportModel(model: string, goal: string, ...options: string[]): Promise
 }
 
 function runPython(args: readonly string[]): Promise<Ending> {
+  return runProgram(python, args);
+}
+
+function runProgram(command: string, args: readonly string[]): Promise<Ending> {
   const env = plainEnvironment({ HF_HUB_OFFLINE: '1', PYTHONDONTWRITEBYTECODE: '1' });
-  return new Program(python, args, { env, withinMs: EXPORT_MS }).end();
+  return new Program(command, args, { env, withinMs: EXPORT_MS }).end();
+}
+
+/** Exports where no file can be larger than that: what writing to a full disk looks like from within. */
+function exportWithin(kibibytes: number, model: string, goal: string, ...options: string[]): Promise<Ending> {
+  const script = `ulimit -f ${2 * kibibytes}; exec "$@"`;
+  const command = [python, path.join(EXPORTER, 'export_clip.py'), model, goal, '--dtype', 'fp32', ...options];
+  return queue.add(() => runProgram('sh', ['-c', script, 'sh', ...command]));
 }
 
 /** Least cosine to torch over all pictures and texts, by the library as it is shipped. */
@@ -164,6 +176,44 @@ describe('a CLIP whose configuration names its own end token', () => {
         'vision_model.onnx_data',
       ]);
       expect(await leastCosine('clip-own-end', 'fp32')).toBeGreaterThanOrEqual(LEAST_COSINE.fp32);
+    },
+    EXPORT_MS,
+  );
+});
+
+describe('weights', () => {
+  it(
+    'are the same in fp32 whether or not other dtypes are made of the same model',
+    async () => {
+      expect((await exports['clip-fp32']!).ended).toBe(0);
+      await exports['clip']!;
+      for (const graph of ['text_model.onnx', 'vision_model.onnx']) {
+        const [alone, among] = ['clip-fp32', 'clip'].map((model) =>
+          readFileSync(path.join(exported(model), 'onnx', graph)),
+        );
+        expect(alone!.equals(among!), graph).toBe(true);
+      }
+    },
+    EXPORT_MS,
+  );
+});
+
+describe('a disk that is full', () => {
+  it.each([
+    ['the tokenizer', 16],
+    ['a graph', 128],
+  ])(
+    'is one line and exit 1, nothing is left behind, and what was there stays: %s has no room',
+    async (_, kibibytes) => {
+      const parent = path.join(root, `full-${kibibytes}`);
+      const goal = path.join(parent, 'x');
+      await cp(made('clip'), goal, { recursive: true });
+      const before = readdirSync(goal);
+      const { ended, stderr } = await exportWithin(kibibytes, made('clip'), goal, '--force');
+      expect(stderr).toMatch(/^error: .*can't be written: File too large.*\n$/);
+      expect(ended).toBe(1);
+      expect(readdirSync(parent)).toEqual(['x']);
+      expect(readdirSync(goal)).toEqual(before);
     },
     EXPORT_MS,
   );

@@ -1,12 +1,28 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, stat, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import {
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createRunner } from '../../dist/index.js';
 import type { ClipModel } from '../../src/model.js';
+import { filesBelow, readCachedModel, type CachedModel } from '../../src/models/cached-models.js';
+import { newOwner } from '../../src/models/partial-owner.js';
+import { planRemoval, planRemovalOfOld, removePlanned } from '../../src/models/removal.js';
+import { parseRepository } from '../../src/models/repository.js';
 import { resolveClipModel, type ResolveOptions } from '../../src/models/resolve.js';
 import { openOnnxSession } from '../../src/pool/session.js';
 import { fromFloat16Bits, toFloat16Bits } from '../../src/tasks/float16.js';
@@ -69,7 +85,7 @@ async function filesOf(folder: string): Promise<readonly string[]> {
 }
 
 async function leftovers(): Promise<readonly string[]> {
-  return (await readdir(at('clip-runner'), { recursive: true })).filter((name) => name.includes('.tmp'));
+  return (await readdir(at('hub', 'clip-runner'), { recursive: true })).filter((name) => name.includes('.partial'));
 }
 
 describe('a graph with both towers', () => {
@@ -190,7 +206,7 @@ describe('weights in a file of their own', () => {
       code: 'MODEL_INVALID',
       message: expect.stringContaining('leads out') as string,
     });
-    await expect(stat(at('clip-runner'))).rejects.toThrow();
+    await expect(stat(at('hub', 'clip-runner'))).rejects.toThrow();
   });
 
   it('may come from a hub, and are cut again neither online nor offline', async () => {
@@ -227,14 +243,15 @@ describe('the cut graphs', () => {
     const first = await resolve(folder, { wantText: false });
     // A folder's time changes with everything that is made in it, if only for a while.
     const touched = (): Promise<number> =>
-      stat(at('clip-runner', 'towers', keyOf(first))).then((facts) => facts.mtimeMs);
+      stat(at('hub', 'clip-runner', 'towers', keyOf(first))).then((facts) => facts.mtimeMs);
     const made = await touched();
+    const bytes = await readFile(first.visionFile!);
     const second = await resolve(folder, { wantText: false });
     expect([second.visionFile, await touched()]).toEqual([first.visionFile, made]);
     await utimes(path.join(folder, 'onnx', 'model.onnx'), 1, 1);
     const third = await resolve(folder, { wantText: false });
     expect(third.visionFile!).not.toBe(first.visionFile!);
-    expect((await readFile(third.visionFile!)).equals(await readFile(first.visionFile!))).toBe(true);
+    expect((await readFile(third.visionFile!)).equals(bytes)).toBe(true);
   });
 
   it('are not made for a side that nobody wants', async () => {
@@ -269,20 +286,138 @@ describe('the cut graphs', () => {
       await createRunner(${JSON.stringify(options)}).start();`;
     const child = spawn(process.execPath, ['--input-type=module', '--eval', code], { stdio: 'inherit' });
     const exit = once(child, 'exit');
-    await until('a graph is being cut', async () => (await filesOf(at('clip-runner'))).length > 0, 60_000);
+    await until('a graph is being cut', async () => (await filesOf(at('hub', 'clip-runner'))).length > 0, 60_000);
     child.kill('SIGKILL');
     await exit;
-    const [half] = await filesOf(at('clip-runner'));
-    expect(half).toMatch(/\.tmp\/vision_model\.onnx$/);
+    const [half] = await filesOf(at('hub', 'clip-runner'));
+    expect(half).toMatch(/\.partial\/vision_model\.onnx$/);
     await open((await resolve(folder)).visionFile!);
+    expect(await leftovers()).toEqual([]);
+  });
+
+  it('serve several processes that make them at once', async () => {
+    const folder = writeJointModel(at('model'));
+    const options = { models: [{ label: 'x', name: folder }], device: 'cpu', hub: { cacheDir: at('hub') } };
+    const code = `const { createRunner } = await import(${JSON.stringify(pathToFileURL('dist/index.js').href)});
+      const runner = createRunner(${JSON.stringify(options)});
+      await runner.start();
+      await runner.stop();`;
+    const run = async (): Promise<unknown> => {
+      const child = spawn(process.execPath, ['--input-type=module', '--eval', code], { stdio: 'inherit' });
+      return (await once(child, 'exit'))[0];
+    };
+    expect(await Promise.all([run(), run(), run()])).toEqual([0, 0, 0]);
+    expect(await leftovers()).toEqual([]);
   });
 
   it('need a folder that can be written to', async () => {
-    await writeFile(at('clip-runner'), 'not a folder');
+    await mkdir(at('hub'));
+    await writeFile(at('hub', 'clip-runner'), 'not a folder');
     await expect(resolve(writeHandmade(at('model')))).rejects.toMatchObject({
       code: 'MODEL_DOWNLOAD',
       message: expect.stringMatching(/can't be written to .*clip-runner.* \((ENOTDIR|EEXIST)\).*HF_HOME/) as string,
     });
+  });
+});
+
+describe('cut graphs that something happened to', () => {
+  const towers = (...parts: readonly string[]): string => at('hub', 'clip-runner', 'towers', ...parts);
+  const resolvesTo = async (folder: string): Promise<Buffer> =>
+    readFile((await resolve(folder, { wantText: false })).visionFile!);
+
+  it.each([
+    ['is shorter', (file: string) => truncate(file, 100)],
+    ['is empty', (file: string) => truncate(file, 0)],
+    ['is gone', (file: string) => rm(file)],
+    ['has no manifest', (file: string) => rm(path.join(path.dirname(file), 'cut.json'))],
+    ['has half a manifest', (file: string) => truncate(path.join(path.dirname(file), 'cut.json'), 20)],
+  ])('are made anew where one %s', async (_, damage) => {
+    const folder = writeJointModel(at('model'));
+    const { visionFile } = await resolve(folder, { wantText: false });
+    const good = await readFile(visionFile!);
+    await damage(visionFile!);
+    expect((await resolvesTo(folder)).equals(good)).toBe(true);
+    expect(await readdir(path.dirname(visionFile!))).toEqual(['cut.json', 'vision_model.onnx']);
+  });
+
+  it('are mended by all who find one damaged at once, while others load it', async () => {
+    const folder = writeJointModel(at('model'));
+    const { visionFile } = await resolve(folder, { wantText: false });
+    const good = await readFile(visionFile!);
+    for (let round = 0; round < 10; round++) {
+      await truncate(visionFile!, 100);
+      // Each must be able to read what it was given, at the very moment that it is given.
+      const seen = await Promise.all(Array.from({ length: 6 }, () => resolvesTo(folder)));
+      expect(seen.every((bytes) => bytes.equals(good))).toBe(true);
+    }
+    expect(await leftovers()).toEqual([]);
+  });
+
+  it('go when their source changes or is gone, and what killed processes left goes, too', async () => {
+    const [changed, gone, kept] = ['changed', 'gone', 'kept'].map((name) => writeHandmade(at(name)));
+    const keys = [];
+    for (const folder of [changed!, gone!, kept!]) keys.push(keyOf(await resolve(folder, { wantText: false })));
+    await utimes(path.join(changed!, 'onnx', 'model.onnx'), 1, 1);
+    await rm(gone!, { recursive: true });
+    const [killed, foreign, old] = [
+      `vision.${newOwner().replace(/-\d+-/, '-2147483646-')}.partial`,
+      'vision.ffffffff-2147483646-00000000.partial',
+      'text.ffffffff-2147483646-00000000.partial',
+    ];
+    for (const name of [killed, foreign, old]) {
+      await mkdir(towers('some-key', name), { recursive: true });
+      await copyFile(path.join(kept!, 'onnx', 'model.onnx'), towers('some-key', name, 'vision_model.onnx'));
+    }
+    const hoursAgo = Date.now() / 1000 - 7200;
+    await utimes(towers('some-key', old), hoursAgo, hoursAgo);
+
+    const key = keyOf(await resolve(changed!, { wantText: false }));
+    expect((await readdir(towers())).sort()).toEqual([keys[2]!, key, 'some-key'].sort());
+    expect(await readdir(towers('some-key'))).toEqual([foreign]);
+  });
+
+  it('lie in the folder of their repository, and go with it and with the commit that they were cut from', async () => {
+    const server = await startHubServer();
+    try {
+      const put = async (version: number): Promise<void> => {
+        const folder = writeHandmade(at(`model-${version}`), { weightsIn: 'model.onnx_data' });
+        const read = (file: string): Promise<Buffer> => readFile(path.join(folder, file));
+        server.put('somebody/joint', {
+          'preprocessor_config.json': await read('preprocessor_config.json'),
+          'onnx/model.onnx': handmadeJoint({ weightsIn: 'model.onnx_data', model: [[99, Buffer.from([version])]] }),
+          'onnx/model.onnx_data': await read('onnx/model.onnx_data'),
+        });
+      };
+      const ask = (): Promise<ClipModel> => resolve('somebody/joint', { endpoint: server.url, wantText: false });
+      const describeIt = async (): Promise<CachedModel> =>
+        (await readCachedModel(at('hub'), parseRepository('somebody/joint')))!;
+      await put(1);
+      const first = await ask();
+      expect(first.visionFile).toContain(at('hub', 'models--somebody--joint', 'clip-runner', 'towers'));
+      const { folder, sizeBytes } = await describeIt();
+      const manifest = path.join(path.dirname(first.visionFile!), 'cut.json');
+      const sizeOf = async (file: string): Promise<number> => (await stat(file)).size;
+      const before = (await filesBelow(path.join(folder, 'blobs'), path.join(folder, 'refs'))).map(
+        (file) => file.sizeBytes,
+      );
+      // The weights have a second name there; their bytes count once.
+      expect(sizeBytes).toBe(
+        [...before, await sizeOf(first.visionFile!), await sizeOf(manifest)].reduce((sum, size) => sum + size, 0),
+      );
+
+      await put(2);
+      const second = await ask();
+      const old = await planRemovalOfOld(await describeIt());
+      expect(old.paths).toContain(path.dirname(first.visionFile!));
+      expect(old).toMatchObject({ files: 3 });
+      await removePlanned(old, at('hub'));
+      await expect(stat(first.visionFile!)).rejects.toThrow();
+      await stat(second.visionFile!);
+      await removePlanned(await planRemoval(await describeIt()), at('hub'));
+      expect(await readdir(at('hub'))).toEqual([]);
+    } finally {
+      await server.close();
+    }
   });
 });
 

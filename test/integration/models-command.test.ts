@@ -1,4 +1,16 @@
-import { cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
@@ -6,7 +18,10 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CommandProcess } from '../support/command.js';
 import { startHubServer, type HubRepository, type HubServer } from '../support/hub-server.js';
+import { value, writeJointModel } from '../support/joint-model.js';
+import { MARKER, MARKER_BATCHED, MARKER_OPENCV } from '../support/marked-picture.js';
 import { putCommit } from '../support/model-cache.js';
+import { model } from '../support/onnx-bytes.js';
 import { Program, plainEnvironment, type Ending } from '../support/program.js';
 import { readTinyModel, TINY_MODEL_FOLDER } from '../support/tiny-model.js';
 import { until } from '../support/until.js';
@@ -243,6 +258,141 @@ describe('clip-runner models list', () => {
   });
 });
 
+describe('a folder of the cache that can not be read', () => {
+  it('is a line of the list, and the rest is listed', async () => {
+    await putCommit(join(home, 'hub'), 'Xenova/siglip-other', COMMIT, readTinyModel());
+    for (const name of ['models--Xenova--siglip-loop', 'models--Xenova--siglip-tiny']) {
+      await mkdir(join(home, 'hub', name));
+      // A link to itself: reading it fails for everyone, whatever his rights.
+      await symlink('snapshots', join(home, 'hub', name, 'snapshots'));
+    }
+    await writeFile(join(home, 'hub', 'models--Xenova--siglip-file'), 'no folder');
+    const { ended, stdout } = await models(['list']);
+    expect(ended).toBe(0);
+    expect(stdout).toMatch(/^Xenova\/siglip-tiny .*MISSING: the folder can't be read \(ELOOP\)/m);
+    expect(stdout).toMatch(/^Xenova\/siglip-other .*fp32/m);
+    expect(stdout).toMatch(/^can't be read, left out: .*models--Xenova--siglip-loop \(ELOOP\)$/m);
+    const listing = JSON.parse((await models(['list', '--json'])).stdout) as { readonly unreadable: unknown };
+    expect(listing.unreadable).toContainEqual({
+      folder: join(home, 'hub', 'models--Xenova--siglip-loop'),
+      reason: 'ELOOP',
+    });
+  });
+});
+
+describe('face models', () => {
+  const YUNET = 'face_detection_yunet_2023mar.onnx';
+  const SFACE = 'face_recognition_sface_2021dec.onnx';
+  const faceFile = (path: string): Promise<Buffer> => readFile(join(MARKER, path));
+  const face = (more: Readonly<Record<string, string>> = {}): Record<string, string> => ({
+    HOME: home,
+    FACE_MODEL_NAME: 'buffalo_l',
+    PROCESSING_FACE_EMBEDDING_DIM: '0',
+    ...more,
+  });
+  const putPack = async (id = 'immich-app/buffalo_l'): Promise<HubRepository> =>
+    server.put(id, {
+      'detection/model.onnx': await faceFile('detection/model.onnx'),
+      'recognition/model.onnx': await faceFile('recognition/model.onnx'),
+    });
+  const packFolder = (...path: readonly string[]): string =>
+    join(home, 'hub', 'models--immich-app--buffalo_l', ...path);
+
+  it('are pulled, listed with what their licence allows, verified and removed', async () => {
+    const { commit } = await putPack();
+    const row = /^buffalo_l +face +arcface-buffalo_l +fp32 +[\d.]+ kB +non-commercial research only +\w{7} +(.*)$/m;
+    const pulled = await models(['pull', 'buffalo_l'], face());
+    expect(pulled).toMatchObject({ ended: 0 });
+    expect(row.exec(pulled.stdout)?.[1]).toBe(packFolder('snapshots', commit));
+    expect(row.exec((await models(['list'], face())).stdout)?.[1]).toBe(packFolder('snapshots', commit));
+    // Unnamed it is listed all the same, as it is what the command would take.
+    expect((await models(['list'], { HOME: home })).stdout).toMatch(row);
+    expect((await models(['list'], { HOME: home, FACE_ENABLED: '0' })).stdout).toMatch(
+      /^immich-app\/buffalo_l +face +- +fp32 .*non-commercial research only/m,
+    );
+    const verified = await models(['verify', 'buffalo_l'], face());
+    expect(verified).toMatchObject({ ended: 0 });
+    expect(verified.stdout).toMatch(/^good {3}buffalo_l {2}fp32 on cpu; \d+ numbers; detector and recogniser; 2 files/);
+    expect(await models(['remove', 'buffalo_l', '--yes'], face())).toMatchObject({ ended: 0 });
+    expect(await readdir(join(home, 'hub'))).toEqual([]);
+    expect((await models(['list'], face())).stdout).toMatch(
+      /^buffalo_l .*MISSING: not all of it is here: clip-runner models pull buffalo_l$/m,
+    );
+    expect(await models(['verify', 'buffalo_l'], face())).toMatchObject({
+      ended: 1,
+      stdout: expect.stringContaining('MODEL_NOT_FOUND') as string,
+    });
+  });
+
+  it('are not pulled unasked', async () => {
+    server.put(NAME, readTinyModel());
+    await putPack();
+    await models(['pull'], { HOME: home });
+    expect(await readdir(join(home, 'hub'))).toEqual(['models--Xenova--siglip-tiny']);
+    await models(['pull'], { HOME: home, FACE_ENABLED: '1' });
+    expect((await readdir(join(home, 'hub'))).sort()).toContain('models--immich-app--buffalo_l');
+  });
+
+  it('that are damaged are found by their hash, not loaded, and repaired', async () => {
+    const { commit } = await putPack();
+    await models(['pull', 'buffalo_l'], face());
+    const blob = await realpath(packFolder('snapshots', commit, 'detection', 'model.onnx'));
+    await writeFile(blob, 'no graph');
+    const { ended, stdout } = await models(['verify', 'buffalo_l'], face());
+    expect(ended).toBe(1);
+    expect(stdout.trim().split('\n')).toEqual([
+      expect.stringMatching(/^wrong {2}buffalo_l {2}MODEL_CORRUPT: detection\/model\.onnx .*verify buffalo_l --repair/),
+    ]);
+    expect((await models(['list'], face())).stdout).toMatch(/^buffalo_l .*fp32 \(recogniser only\).*MISSING/m);
+    expect(await models(['verify', 'buffalo_l', '--repair'], face())).toMatchObject({ ended: 0 });
+  });
+
+  it('of two repositories have a row for each, and go together', async () => {
+    const read = (name: string): Promise<Buffer> => readFile(join(MARKER_OPENCV, name));
+    server.put('opencv/face_detection_yunet', { [YUNET]: await read(YUNET) });
+    server.put('opencv/face_recognition_sface', { [SFACE]: await read(SFACE) });
+    const { ended, stdout } = await models(['pull', 'yunet-sface'], { HOME: home });
+    expect(ended).toBe(0);
+    expect(stdout).toMatch(
+      /^yunet-sface +face .*fp32 \(detector only\) .*MIT AND Apache-2\.0 .*opencv--face_detection_yunet/m,
+    );
+    expect(stdout).toMatch(/^yunet-sface +face .*fp32 \(recogniser only\) .*opencv--face_recognition_sface/m);
+    expect(stdout).not.toContain('MISSING');
+    const env = { HOME: home, PROCESSING_FACE_EMBEDDING_DIM: '0' };
+    expect(await models(['verify', 'yunet-sface'], env)).toMatchObject({
+      ended: 0,
+      stdout: expect.stringContaining('; 2 files') as string,
+    });
+    expect(await models(['remove', 'yunet-sface', '--yes'], env)).toMatchObject({ ended: 0 });
+    expect(await readdir(join(home, 'hub'))).toEqual([]);
+  });
+
+  it('may lie in a folder, or where insightface keeps them; neither is removed', async () => {
+    const own = join(home, '.insightface', 'models', 'buffalo_s');
+    await cp(MARKER_BATCHED, own, { recursive: true });
+    const env = face({ FACE_MODEL_NAME: 'buffalo_s' });
+    expect((await models(['list'], env)).stdout).toMatch(
+      new RegExp(`^buffalo_s +face .*fp32 .*non-commercial research only +- +${own}$`, 'm'),
+    );
+    expect(await models(['verify', 'buffalo_s', MARKER], env)).toMatchObject({ ended: 0 });
+    const refused = await models(['remove', 'buffalo_s', '--yes'], env);
+    expect(refused).toMatchObject({ ended: 2, stderr: expect.stringContaining(`${own}, not in the cache`) as string });
+    expect(await readdir(own)).toHaveLength(2);
+  });
+
+  it('are not taken for those of a reader of texts, which has the same names', async () => {
+    // One output, a map of where letters are.
+    const map = model([11, value('x', 1, ['n', 3, 8, 8])], [12, value('map', 1, ['n', 1, 8, 8])]);
+    const letters = model([11, value('x', 1, ['n', 3, 8, 8])], [12, value('letters', 1, ['n', 't', 97])]);
+    await putCommit(join(home, 'hub'), 'immich-app/PP-OCRv5_mobile', COMMIT, {
+      'detection/model.onnx': map,
+      'recognition/model.onnx': letters,
+    });
+    const { stdout } = await models(['list', '--json'], { HOME: home });
+    expect((JSON.parse(stdout) as Listed).models.map(({ name }) => name)).toEqual([NAME]);
+  });
+});
+
 describe('clip-runner models verify', () => {
   it('loads each model and tells its device and dimension', async () => {
     server.put(NAME, readTinyModel());
@@ -291,6 +441,122 @@ describe('clip-runner models verify', () => {
       'vision_model.onnx',
     ]);
     expect(await models(['verify'])).toMatchObject({ ended: 0 });
+  });
+
+  /** Spoils a byte of a file in the cache, and answers its blob. */
+  async function damage(commit: string, path: string): Promise<string> {
+    const blob = await realpath(cache('snapshots', commit, path));
+    const bytes = await readFile(blob);
+    bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 0xff, bytes.length - 1);
+    await writeFile(blob, bytes);
+    return blob;
+  }
+  const fetchedSince = (before: number): readonly (string | undefined)[] =>
+    server.requests
+      .slice(before)
+      .filter(({ url }) => url.includes('/resolve/'))
+      .map(({ url }) => url.split('/').at(-1))
+      .sort();
+  /** The same model in a second dtype. */
+  const withFp16 = (): Record<string, Buffer> => {
+    const tiny = readTinyModel();
+    const other = Buffer.concat([tiny[VISION], Buffer.from([0xfa, 0x06, 0])]);
+    return { ...tiny, 'onnx/vision_model_fp16.onnx': other };
+  };
+
+  it('repairs damaged files of other dtypes, of the very commit that is there', async () => {
+    const { commit } = server.put(NAME, withFp16());
+    await models(['pull']);
+    await models(['pull', '--dtype', 'fp16', '--no-text']);
+    server.put(NAME, { ...withFp16(), 'onnx/vision_model_fp16.onnx': Buffer.from('a later one') });
+    await damage(commit, 'onnx/vision_model_fp16.onnx');
+    expect(await models(['verify'])).toMatchObject({ ended: 1 });
+    const before = server.requests.length;
+    expect(await models(['verify', '--repair'])).toMatchObject({ ended: 0 });
+    expect(fetchedSince(before)).toEqual(['vision_model_fp16.onnx']);
+    expect(await readdir(cache('snapshots'))).toEqual([commit]);
+    expect(await models(['list'])).toMatchObject({ stdout: expect.stringMatching(/fp32, fp16/) as string });
+  });
+
+  it('repairs a cache of texts alone without fetching the side of the pictures', async () => {
+    const tiny = readTinyModel();
+    const { commit } = server.put(NAME, tiny);
+    const texts = ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'onnx/text_model.onnx'] as const;
+    const files = Object.fromEntries(texts.map((path) => [path, tiny[path]]));
+    await putCommit(join(home, 'hub'), NAME, commit, files);
+    // Blobs have the names that the hub lists: the small ones those of git.
+    for (const path of texts) {
+      const blob = cache('blobs', server.put(NAME, tiny).files.get(path)!.hash);
+      await rename(await realpath(cache('snapshots', commit, path)), blob);
+      await rm(cache('snapshots', commit, path));
+      await symlink(blob, cache('snapshots', commit, path));
+    }
+    await damage(commit, 'tokenizer.json');
+    const before = server.requests.length;
+    const { ended, stdout } = await models(['verify', '--repair']);
+    expect({ ended, stdout }).toMatchObject({
+      ended: 0,
+      stdout: expect.stringContaining('; texts; 4 files') as string,
+    });
+    expect(fetchedSince(before)).toEqual(['tokenizer.json']);
+  });
+
+  it('judges on where a repair fails, leaves the old file, and says both', async () => {
+    const { commit } = server.put(NAME, readTinyModel());
+    server.put('Xenova/siglip-other', readTinyModel());
+    const configured = { CLIP_MODELS: `tiny=${NAME},other=Xenova/siglip-other` };
+    await models(['pull'], configured);
+    const [vision, config] = [await damage(commit, VISION), await damage(commit, 'config.json')];
+    const damaged = await readFile(vision);
+    server.fault({ match: `/resolve/${commit}/${VISION}`, times: 99, kind: { do: 'status', status: 404 } });
+    const { ended, stdout } = await models(['verify', '--repair'], configured);
+    expect(ended).toBe(1);
+    expect(stdout.trim().split('\n')).toEqual([
+      expect.stringMatching(/^wrong {2}Xenova\/siglip-tiny {2}MODEL_CORRUPT: onnx\/vision_model\.onnx is not/),
+      expect.stringMatching(/^wrong {2}Xenova\/siglip-tiny {2}MODEL_NOT_FOUND: /),
+      expect.stringMatching(/^good {3}Xenova\/siglip-other/),
+    ]);
+    expect((await readFile(vision)).equals(damaged)).toBe(true);
+    // The other file was mended all the same.
+    expect((await readFile(config)).equals(readTinyModel()['config.json'])).toBe(true);
+  });
+
+  it('keeps the old file when the new one does not come whole', async () => {
+    const { commit } = server.put(NAME, readTinyModel());
+    await models(['pull']);
+    const blob = await damage(commit, VISION);
+    const damaged = await readFile(blob);
+    server.fault({ match: '/blobs/', times: 99, kind: { do: 'corrupt' } });
+    const { ended, stdout } = await models(['verify', '--repair']);
+    expect(ended).toBe(1);
+    expect(stdout).toMatch(/MODEL_CORRUPT: .*is not what the hub lists/);
+    expect((await readFile(blob)).equals(damaged)).toBe(true);
+    expect((await readdir(cache('blobs'))).filter((name) => name.endsWith('.partial'))).toEqual([]);
+  });
+
+  it.each(['repository', 'folder'])('finds a damaged cut of a joint graph of a %s, and cuts it again', async (kind) => {
+    const folder = writeJointModel(join(home, 'joint'));
+    const read = (path: string): Promise<Buffer> => readFile(join(folder, path));
+    const paths = ['config.json', 'preprocessor_config.json', 'tokenizer.json', 'onnx/model.onnx'];
+    const files = await Promise.all(paths.map(async (path) => [path, await read(path)] as const));
+    server.put('somebody/joint', Object.fromEntries(files));
+    const name = kind === 'folder' ? folder : 'somebody/joint';
+    const env = { CLIP_MODELS: `joint=${name}`, PROCESSING_EMBEDDING_DIM: '20' };
+    if (kind === 'repository') await models(['pull'], env);
+    expect(await models(['verify'], env)).toMatchObject({ ended: 0 });
+    const cut = (await readdir(join(home, 'hub'), { recursive: true })).find((path) =>
+      path.endsWith('vision/vision_model.onnx'),
+    )!;
+    const file = join(home, 'hub', cut);
+    const bytes = await readFile(file);
+    const spoilt = Buffer.from(bytes);
+    spoilt.writeUInt8(spoilt.readUInt8(bytes.length - 9) ^ 0xff, bytes.length - 9);
+    await writeFile(file, spoilt);
+    const { ended, stdout } = await models(['verify'], env);
+    expect(ended).toBe(1);
+    expect(stdout.trim().split('\n')).toEqual([expect.stringMatching(/MODEL_CORRUPT: .*\/vision, cut from a graph/)]);
+    expect(await models(['verify', '--repair'], env)).toMatchObject({ ended: 0 });
+    expect((await readFile(file)).equals(bytes)).toBe(true);
   });
 
   it.each([

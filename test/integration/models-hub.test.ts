@@ -14,7 +14,7 @@ import {
   cp,
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { InferenceSession } from 'onnxruntime-node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RunnerError } from '../../src/errors.js';
@@ -176,6 +176,47 @@ describe('a model on the hub', () => {
     const session = await InferenceSession.create(model.visionFile!);
     expect(session.inputNames).toEqual(['x']);
     await session.release();
+  });
+
+  it.each<[string, Readonly<Record<string, unknown>>, RegExp]>([
+    [
+      'preprocessor_config.json',
+      { image_processor_type: 'CLIPImageProcessor', size: { height: 224, width: 224 }, do_center_crop: false },
+      /config\.json has model_type "siglip" .*preprocessor_config\.json has image_processor_type "CLIPImageProcessor"/,
+    ],
+    [
+      'tokenizer.json',
+      { model: { type: 'WordPiece', vocab: {} } },
+      /config\.json has model_type "siglip" .*tokenizer\.json is a WordPiece/,
+    ],
+  ])('is refused when its %s is of another family', async (path, json, message) => {
+    const changed = Buffer.from(JSON.stringify(json));
+    server.put(NAME, { ...readTinyModel(), [path]: changed });
+    await expect(resolve()).rejects.toMatchObject({ code: 'MODEL_INVALID' });
+    await expect(resolve()).rejects.toThrow(message);
+  });
+
+  it('is taken apart or whole in a folder with textual/ of another family, where config.json says which it is', async () => {
+    const tiny = readTinyModel();
+    const folder = join(home, 'immich');
+    const files = {
+      'config.json': tiny['config.json'],
+      'visual/preprocess_cfg.json': Buffer.from(JSON.stringify({ size: [224, 224], resize_mode: 'squash' })),
+      'visual/model.onnx': tiny[VISION],
+      'textual/model.onnx': tiny['onnx/text_model.onnx'],
+      'textual/tokenizer.json': Buffer.from(JSON.stringify({ model: { type: 'WordPiece', vocab: {} } })),
+      'textual/tokenizer_config.json': Buffer.from(JSON.stringify({ tokenizer_class: 'BertTokenizer' })),
+    };
+    for (const [path, bytes] of Object.entries(files)) {
+      await mkdir(dirname(join(folder, path)), { recursive: true });
+      await writeFile(join(folder, path), bytes);
+    }
+    await expect(resolve({}, folder)).rejects.toThrow(/"siglip" .*textual\/tokenizer_config\.json has tokenizer_class/);
+    // Pictures alone don't need the tokenizer.
+    await expect(resolve(VISION_ONLY, folder)).resolves.toMatchObject({ folder });
+    await writeFile(join(folder, 'textual', 'tokenizer.json'), tiny['tokenizer.json']);
+    await writeFile(join(folder, 'textual', 'tokenizer_config.json'), tiny['tokenizer_config.json']);
+    await expect(resolve({}, folder)).resolves.toMatchObject({ folder });
   });
 
   it('is refused when its graph names a file outside its folder', async () => {

@@ -31,7 +31,8 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('the packed tarball', () => {
   it('holds the built library, the command, the types, the readmes and the licence, and nothing else', () => {
-    const isChunk = (file: string): boolean => /^dist\/chunk-[A-Z0-9]{8}\.js$/.test(file);
+    // `write-report` is loaded by the one command that needs it, with the decoders.
+    const isChunk = (file: string): boolean => /^dist\/(chunk|write-report)-[A-Z0-9]{8}\.js$/.test(file);
     const files = packed.files.map((file) => file.path);
     expect(files.filter((file) => !isChunk(file)).sort()).toEqual([
       'LICENSE',
@@ -43,8 +44,8 @@ describe('the packed tarball', () => {
       'dist/worker.js',
       'package.json',
     ]);
-    // What the three entries share; more than a handful would be files of an earlier build.
-    expect(files.filter(isChunk).length).toBeLessThanOrEqual(5);
+    // What the three entries share; more than a few would be files of an earlier build.
+    expect(files.filter(isChunk).length).toBeLessThanOrEqual(10);
   });
 
   it('stays below 200 kB', () => {

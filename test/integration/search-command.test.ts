@@ -38,6 +38,7 @@ function search(url: string, args: readonly string[], env: Readonly<Record<strin
     ACCESS_TOKEN: TOKEN,
     PROCESSING_EMBEDDING_DIM: '64',
     CLIP_MODELS: `siglip=${SIGLIP},other=./no/such/folder`,
+    PROCESSING_TEXT_EMBED_URL: 'none',
     ...env,
   });
   started.push(command);
@@ -84,6 +85,73 @@ describe('clip-runner search', () => {
     expect(server.calls[0]?.body).toEqual({ embedding: EMBEDDING, model: 'any', modality: 'text', limit: 10 });
     expect(service.requests).toMatchObject([{ path: '/embed_text', body: { text: 'a cat', model: 'any' } }]);
     expect(service.requests[0]?.headers).not.toHaveProperty('authorization');
+  });
+
+  it('asks the embed service at its usual place where none is named, and loads the model where nobody is there', async (context) => {
+    const server = await gallery();
+    const usual = { PROCESSING_TEXT_EMBED_URL: '' };
+    const script = { status: 200, body: JSON.stringify({ embedding: EMBEDDING }) };
+    // Another program may have the port; then nothing can be said.
+    const service = await startScriptedServer({ port: 8001, script }).catch(() => context.skip());
+    try {
+      const asking = search(server.url, ['a cat'], usual);
+      expect([await asking.ended(), asking.stderr]).toEqual([0, '']);
+      expect(service.requests).toMatchObject([{ path: '/embed_text', body: { text: 'a cat', model: 'siglip' } }]);
+    } finally {
+      await service.close();
+    }
+    const alone = search(server.url, ['a cat'], usual);
+    expect(await alone.ended()).toBe(0);
+    expect(alone.stderr).toBe(
+      'No embed service at http://127.0.0.1:8001/embed_text (PROCESSING_TEXT_EMBED_URL): the model is loaded here.\n',
+    );
+    const [there, here] = server.calls.map(({ body }) => (body as { embedding: readonly number[] }).embedding);
+    expect(there).toEqual(EMBEDDING);
+    expect(here).toHaveLength(64);
+    expect(here).not.toEqual(EMBEDDING);
+  });
+
+  it('sends EMBED_TOKEN to the embed service, and the token of the user to the gallery, each to nobody else', async () => {
+    const [server, service] = [await gallery(), await embedService()];
+    const env = { PROCESSING_TEXT_EMBED_URL: service.url, EMBED_TOKEN: 'embed-token-42' };
+    const command = search(server.url, ['a cat'], env);
+    expect(await command.ended()).toBe(0);
+    expect(service.requests.map(({ headers }) => headers.authorization)).toEqual(['Bearer embed-token-42']);
+    expect(JSON.stringify(service.requests)).not.toContain(TOKEN);
+    expect(server.calls.map(({ authorization }) => authorization)).toEqual([`Bearer ${TOKEN}`]);
+    expect(command.stdout + command.stderr).not.toContain('embed-token-42');
+  });
+
+  it('sends no token after a redirect, to whichever server it leads', async () => {
+    const other = await embedService();
+    const server = await gallery({ answer: (_, reply) => reply.redirect(`${other.url}/api/search/vector`, 307) });
+    const moved = await startScriptedServer({ script: { status: 307, headers: { location: other.url } } });
+    servers.push(moved);
+    for (const [args, env] of [
+      [['--text'], {}],
+      [[], { PROCESSING_TEXT_EMBED_URL: moved.url, EMBED_TOKEN: 'embed-token-42' }],
+    ] as const) {
+      const command = search(server.url, ['a cat', ...args], env);
+      expect(await command.ended()).toBe(1);
+      expect(command.stderr).toContain('redirects are not followed');
+      expect(command.stderr).not.toContain('embed-token-42');
+    }
+    expect(other.requests).toEqual([]);
+  });
+
+  it('lists photos that have no address', async () => {
+    const found = [
+      { photo: { id: 1 }, distance: 0.1 },
+      { photo: { id: 2, url: null }, distance: 0.2 },
+    ];
+    const server = await gallery({ found });
+    const [plain, json] = [search(server.url, ['a cat', '--text']), search(server.url, ['a cat', '--text', '--json'])];
+    expect([await plain.ended(), plain.stdout]).toEqual([0, '1  1  0.1000  -\n2  2  0.2000  -\n']);
+    await json.ended();
+    expect(JSON.parse(json.stdout)).toMatchObject([
+      { rank: 1, url: null },
+      { rank: 2, url: null },
+    ]);
   });
 
   it('says on stderr that nothing was found, with exit 0', async () => {

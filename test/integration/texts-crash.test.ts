@@ -38,7 +38,7 @@ afterAll(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
-function texts(): CommandProcess {
+function texts(env: Readonly<Record<string, string>> = {}): CommandProcess {
   const command = new CommandProcess(['texts'], {
     REDIS_URL: redis.url,
     TEXT_EMBED_QUEUE_NAME: queue,
@@ -46,6 +46,7 @@ function texts(): CommandProcess {
     PROCESSING_INTERNAL_TOKEN: gallery.token,
     PROCESSING_EMBEDDING_DIM: '64',
     CLIP_MODELS: `siglip=${SIGLIP},causal=${textOnly}`,
+    ...env,
   });
   started.push(command);
   return command;
@@ -114,3 +115,31 @@ it(
     expect(await last.kill('SIGTERM')).toBe(0);
   },
 );
+
+it('a task that names no model gets the one with the label PROCESSING_DEFAULT_MODEL, wherever it stands', async () => {
+  queue = `texts_${randomUUID()}`;
+  const ids = ['5001', '5002', '5003'];
+  const [none, empty, other] = [{}, { model: null }, { model: 'siglip' }];
+  const tasks = [none, empty, other].map((model, index) => ({ request_id: ids[index], query: 'a dog', ...model }));
+  await client.lpush(queue, ...tasks.map((fields) => JSON.stringify({ type: 'text_embed', ...fields })));
+  const runner = texts({ PROCESSING_DEFAULT_MODEL: 'causal' });
+  const own = (): GalleryServer['callbacks'] => gallery.callbacks.filter(({ id }) => ids.includes(id));
+  await until('all are answered', () => own().length === 3);
+  const modelOf = new Map(own().map(({ id, body }) => [id, body['model']]));
+  expect(ids.map((id) => modelOf.get(id))).toEqual(['causal', 'causal', 'siglip']);
+  const vectorOf = new Map(own().map(({ id, body }) => [id, JSON.stringify(body['embedding'])]));
+  expect(vectorOf.get('5001')).toBe(vectorOf.get('5002'));
+  expect(vectorOf.get('5001')).not.toBe(vectorOf.get('5003'));
+  expect(await runner.kill('SIGTERM')).toBe(0);
+});
+
+it('warns where no token is sent with the callbacks', async () => {
+  queue = `texts_${randomUUID()}`;
+  const runner = texts({ PROCESSING_INTERNAL_TOKEN: '' });
+  await runner.logged('ready');
+  const warnings = runner.log.filter(({ level }) => level === 'warn').map(({ msg }) => msg);
+  expect(warnings).toEqual([
+    'PROCESSING_INTERNAL_TOKEN is empty: the server will refuse the callbacks unless it has none either',
+  ]);
+  expect(await runner.kill('SIGTERM')).toBe(0);
+});

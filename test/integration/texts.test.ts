@@ -157,6 +157,25 @@ describe('text jobs', () => {
     for (const message of messages) expect(message.length).toBeLessThan(200);
   });
 
+  it('go on being claimed after one of them failed in the model, and its mates are answered', async () => {
+    const brittle = await writeTextModel(path.join(root, 'brittle'), { kind: 'brittle' });
+    const queue = memoryQueue({ jobs: 'text', maxAttempts: 1 });
+    const sink = memorySink();
+    await start({ queue, sink, models: [{ label: 'brittle', name: brittle }], maxTextBatch: 2, maxInFlight: 4 });
+    for (let round = 0; round < 3; round++) {
+      const texts = ['a cat', 'a dog', 'a horse', 'a bird', 'a dog', 'a boat'];
+      queue.push(...texts.map((text, index) => textJob(10 * round + index + 1, text)));
+      await until('the round is over', () => {
+        const { done, buried } = runner.stats().jobs;
+        return done === 4 * (round + 1) && buried === 2 * (round + 1);
+      });
+    }
+    expect(sink.deliveries.map(({ jobId }) => Number(jobId) % 10).sort()).toEqual(
+      [1, 3, 4, 6].flatMap((id) => [id, id, id]),
+    );
+    expect(queue.dead()).toHaveLength(6);
+  });
+
   it('78 to 88 answer odd texts: long ones, halves of pairs, control characters, special tokens', async () => {
     const queue = memoryQueue({ jobs: 'text' });
     const sink = memorySink();

@@ -79,6 +79,8 @@ interface OrderedFault {
 
 interface StoredRepository extends HubRepository {
   readonly settings: RepositorySettings;
+  /** The commits before this one. */
+  readonly older: readonly StoredRepository[];
 }
 
 /** Files from this size on are "LFS files". */
@@ -116,6 +118,7 @@ export async function startHubServer(): Promise<HubServer> {
   const cdn = await listen('cdn', (asked) => {
     const hash = asked.url.pathname.slice('/blobs/'.length);
     const file = [...repositories.values()]
+      .flatMap((newest) => [newest, ...newest.older])
       .flatMap(({ files }) => [...files.values()])
       .find((known) => known.hash === hash);
     // A signed address that has run out.
@@ -130,7 +133,9 @@ export async function startHubServer(): Promise<HubServer> {
     cdnUrl,
     requests,
     put(repository, files, settings = {}) {
-      const stored = { ...storeFiles(files), settings };
+      const former = repositories.get(repository);
+      const older = former === undefined ? [] : [former, ...former.older];
+      const stored = { ...storeFiles(files), settings, older };
       repositories.set(repository, stored);
       return stored;
     },
@@ -174,13 +179,15 @@ async function answerHub(
   const path = decodeURIComponent(asked.url.pathname);
   const groups = ROUTES.map((route) => route.exec(path)?.groups).find((found) => found !== undefined);
   const { repository = '', verb = '', revision = '', file = '' } = groups ?? {};
-  const stored = repositories.get(repository);
+  const newest = repositories.get(repository);
   // The hub doesn't tell strangers which repositories exist.
-  if (stored === undefined) return { status: 401, headers: { 'x-error-code': 'RepoNotFound' } };
-  const refusal = refuse(asked.request, stored, verb);
+  if (newest === undefined) return { status: 401, headers: { 'x-error-code': 'RepoNotFound' } };
+  const refusal = refuse(asked.request, newest, verb);
   if (refusal !== undefined) return refusal;
-  if (revision !== 'main' && revision !== stored.commit)
-    return { status: 404, headers: { 'x-error-code': 'RevisionNotFound' } };
+  const stored = [newest, ...newest.older].find(({ commit }, at) =>
+    revision === 'main' ? at === 0 : commit === revision,
+  );
+  if (stored === undefined) return { status: 404, headers: { 'x-error-code': 'RevisionNotFound' } };
   if (verb === 'resolve' || verb === 'resolve-cache')
     return fileAnswer(asked, stored, { verb, repository, file, cdnUrl });
   if (verb === 'tree') return treeAnswer(asked, stored);

@@ -1,14 +1,18 @@
-import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { GraphWriter } from '../../bench/support/onnx-writer.js';
 import { SIGLIP } from './fixtures.js';
 
 /** Ids of `tokenizers/clip-bpe`; the end token is the highest, as in CLIP. */
 const VOCABULARY = 2000;
+const DOG = 410;
 
 export interface TextShape {
-  /** `causal`: every place sees what is before it, pooled at the highest id (CLIP). `mean`: over all places (SigLIP). */
-  readonly kind?: 'causal' | 'mean' | 'masked' | 'constant' | 'spoilt';
+  /**
+   * `causal`: every place sees what is before it, pooled at the highest id (CLIP). `mean`: over all places (SigLIP).
+   * `brittle`: causal, but what it gives for a text with the word "dog" is no number.
+   */
+  readonly kind?: 'causal' | 'mean' | 'masked' | 'constant' | 'spoilt' | 'brittle';
   readonly dimension?: number;
   /** A number fixes the axis. */
   readonly batch?: number | string;
@@ -48,6 +52,11 @@ function textGraph({
     const end = graph.node('ArgMax', [graph.node('Cast', [ids], { to: 1 })], { axis: 1, keepdims: 1 });
     pooled = graph.node('GatherND', [seen, end], { batch_dims: 1 });
   }
+  if (kind === 'brittle') {
+    const isDog = graph.node('Cast', [graph.node('Equal', [ids, graph.integers([DOG])])], { to: 1 });
+    const hasDog = graph.node('ReduceMax', [isDog], { axes: [1], keepdims: 1 });
+    pooled = graph.node('Div', [pooled, graph.node('Sub', [graph.scalar(1), hasDog])]);
+  }
   const embedding = project(graph, pooled, { kind, dimension, output });
   return graph.finish(inputs, { text_embeds: { from: embedding, dims: [batch, dimension], type: output } });
 }
@@ -81,7 +90,10 @@ export async function writeTextModel(folder: string, shape: TextShape = {}): Pro
     await writeFile(path.join(folder, 'visual', 'preprocess_cfg.json'), JSON.stringify(preprocess));
     await writeFile(path.join(folder, 'config.json'), JSON.stringify(config));
   } else {
-    await cp(path.join(SIGLIP, 'preprocessor_config.json'), path.join(folder, 'preprocessor_config.json'));
+    const preprocess = JSON.parse(await readFile(path.join(SIGLIP, 'preprocessor_config.json'), 'utf8')) as object;
+    // The byte-level BPE is none of a SigLIP's, so the file must not say that this is one.
+    const plain = { ...preprocess, image_processor_type: undefined, processor_class: undefined };
+    await writeFile(path.join(folder, 'preprocessor_config.json'), JSON.stringify(plain));
   }
   return folder;
 }

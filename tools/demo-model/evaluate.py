@@ -1,20 +1,28 @@
 """Measures how well sentences find pictures, on pairs of thing and place that training never saw.
 
     python evaluate.py build
+    python evaluate.py --bare ../../examples/demo-gallery
+
+The first takes what train.py left, and fresh pictures; the second the exported model and the photos of the gallery, and asks
+for things in a word or two: "dog", "a dog", "dogs", "two dogs".
 """
 
+import re
 import sys
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import torch
 import torch.nn.functional as F
+from PIL import Image
+from tokenizers import Tokenizer
 
 from model import build_model, embed_texts, embed_vision, to_pixels
-from pictures import Facts, ScenePool, draw_facts
-from sentences import plain_sentence
+from pictures import SIDE, Facts, ScenePool, draw_facts
+from sentences import COUNT_WORDS, plain_sentence, with_article
 from vocabulary import encode, train_tokenizer
-from world import COUNTS, DAY, NIGHT, NO_TIME, PLACES, split_pairs
+from world import COUNTS, DAY, NIGHT, NO_TIME, PLACES, THINGS, split_pairs
 
 
 def plain_facts(pair):
@@ -75,5 +83,62 @@ def load(folder):
     return model, tokenizer
 
 
+def gallery_facts_of(files):
+    """What the photos show, by their names: a sentence, and a number where there is another of that name."""
+    times = (DAY, NIGHT, NO_TIME)
+    every = [Facts(*pair, count, time) for pairs in split_pairs() for pair in pairs for count in COUNTS for time in times]
+    by_sentence = {plain_sentence(facts): facts for facts in every}
+    return [by_sentence[re.sub(r"-\d$", "", file.stem).replace("-", " ")] for file in files]
+
+
+def normalised(vectors):
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def photo_pixels(file):
+    """As preprocessor_config.json says: the shortest edge to the model's side, and the middle of it."""
+    picture = Image.open(file).convert("RGB")
+    scale = SIDE / min(picture.size)
+    picture = picture.resize([round(length * scale) for length in picture.size], Image.Resampling.BICUBIC)
+    left, top = ((length - SIDE) // 2 for length in picture.size)
+    return np.asarray(picture.crop((left, top, left + SIDE, top + SIDE)))
+
+
+def report_bare(gallery):
+    """Prints how often the photo found first, and one of the first three, shows what a word or two ask for."""
+    files = sorted((gallery / "photos").glob("*.jpg"))
+    shown = gallery_facts_of(files)
+    graphs = [onnxruntime.InferenceSession(gallery / "model" / "onnx" / f"{side}_model.onnx") for side in ("vision", "text")]
+    tokenizer = Tokenizer.from_file(str(gallery / "model" / "tokenizer.json"))
+    (photos,) = graphs[0].run(None, {"pixel_values": to_pixels(np.stack([photo_pixels(file) for file in files])).numpy()})
+
+    def shares(queries):
+        """Of queries, each with the things and the numbers that answer it."""
+        texts = [graphs[1].run(None, {"input_ids": np.array([tokenizer.encode(text).ids])})[0] for text, _, _ in queries]
+        order = np.argsort(-normalised(np.concatenate(texts)) @ normalised(photos).T, axis=1)
+        right = np.array([[f.thing == thing and f.count in counts for f in shown] for _, thing, counts in queries])
+        ranked = np.take_along_axis(right, order, axis=1)
+        return [ranked[:, :top].any(axis=1).mean() for top in (1, 3)]
+
+    things = sorted({facts.thing for facts in shown})
+    several = sorted({(facts.thing, facts.count) for facts in shown if facts.count > 1})
+    kinds = {
+        'a bare noun ("dog"), any number': [(THINGS[thing].name, thing, COUNTS) for thing in things],
+        'with its article ("a dog"), any number': [(with_article(THINGS[thing].name), thing, COUNTS) for thing in things],
+        'a bare plural ("dogs"), any number': [(THINGS[thing].plural, thing, COUNTS) for thing, _ in several],
+        'a bare plural ("dogs"), several': [(THINGS[thing].plural, thing, (2, 3)) for thing, _ in several],
+        'a number ("two dogs"), that number': [
+            (f"{COUNT_WORDS[count][0]} {THINGS[thing].plural}", thing, (count,)) for thing, count in several
+        ],
+    }
+    for kind, queries in kinds.items():
+        queries = list(dict.fromkeys(queries))
+        first, three = shares(queries)
+        print(f"{kind}: {len(queries)} queries over {len(files)} photos, right first {first:.1%}, among three {three:.1%}")
+
+
 if __name__ == "__main__":
-    report(*load(Path(sys.argv[1])))
+    if sys.argv[1] == "--bare":
+        report_bare(Path(sys.argv[2]))
+    else:
+        report(*load(Path(sys.argv[1])))

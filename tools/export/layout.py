@@ -20,17 +20,21 @@ def folder_in_the_making(goal: Path, is_forced: bool) -> Iterator[Path]:
     """A folder beside the goal that takes its name in the end, or is removed where something goes wrong.
 
     Raises UsageError where the goal exists, unless that is forced; even then only what looks like a model is replaced.
+    Raises ExportError where the disk is full, or the folder can't be written.
     """
     refuse_goal(goal, is_forced)
-    goal.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{goal.name}-", dir=goal.parent))
     try:
-        yield folder
-        # mkdtemp makes a folder for its owner alone.
-        folder.chmod(0o755)
-        _put_in_place(folder, goal)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{goal.name}-", dir=goal.parent))
+        try:
+            yield folder
+            # mkdtemp makes a folder for its owner alone.
+            folder.chmod(0o755)
+            _put_in_place(folder, goal)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    except OSError as error:
+        raise ExportError(f"{goal} can't be written: {error.strerror or error}. Nothing was left behind.") from error
 
 
 def refuse_goal(goal: Path, is_forced: bool) -> None:
@@ -58,10 +62,18 @@ def write_configs(source: "Source", folder: Path) -> None:
     config = json.loads(source.model.config.to_json_string(use_diff=False))
     (folder / "config.json").write_text(json.dumps(_without_origin(config), indent=2) + "\n", encoding="utf-8")
     source.image_processor.save_pretrained(folder)
-    source.tokenizer.save_pretrained(folder)
+    _save_tokenizer(source, folder)
     for name in ("config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json"):
         if not (folder / name).is_file():
             raise ExportError(f"transformers wrote no {name}.")
+
+
+def _save_tokenizer(source: "Source", folder: Path) -> None:
+    try:
+        source.tokenizer.save_pretrained(folder)
+    except Exception as error:
+        # The Rust library has one class for all that goes wrong with a file.
+        raise ExportError(f"The tokenizer can't be written: {error}.") from error
 
 
 def _without_origin(config: dict) -> dict:

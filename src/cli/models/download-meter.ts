@@ -1,8 +1,6 @@
 import type { DownloadProgress } from '../../models/download.js';
-import { duration } from '../progress.js';
+import { bar, duration } from '../progress.js';
 import { sizeText } from './table.js';
-
-const BAR_CELLS = 20;
 
 /** Turns the steps of a download into a line with rate and time left, file by file. */
 export class DownloadMeter {
@@ -23,7 +21,6 @@ export class DownloadMeter {
       [this.#file, this.#startedAt, this.#firstBytes] = [file, this.#now(), receivedBytes];
     }
     const part = totalBytes === 0 ? 1 : receivedBytes / totalBytes;
-    const bar = '='.repeat(Math.floor(part * BAR_CELLS)).padEnd(BAR_CELLS);
     const bytesPerSecond = (receivedBytes - this.#firstBytes) / ((this.#now() - this.#startedAt) / 1000);
     const pace =
       bytesPerSecond > 0 && Number.isFinite(bytesPerSecond)
@@ -35,6 +32,6 @@ export class DownloadMeter {
       ...pace,
       file,
     ];
-    return `[${bar}] ${parts.join('  ')}`;
+    return `${bar(part)} ${parts.join('  ')}`;
   }
 }

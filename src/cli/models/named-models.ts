@@ -1,5 +1,14 @@
+import { parseModels } from '../../model-names.js';
 import type { ModelName } from '../../model.js';
-import { parseModels } from '../../options.js';
+import { readCachedModel } from '../../models/cached-models.js';
+import { lookUpModel } from '../../models/catalog.js';
+import { FACE_PARTS, findFaceGraph, isFacePack, lookUpFacePack } from '../../models/face-packs.js';
+import { hubOptionsFromEnv, resolveHubOptions } from '../../models/hub-options.js';
+import { kindOfFolder, type ModelKindName } from '../../models/model-kinds.js';
+import { isLocalFolder, parseRepository, type Repository } from '../../models/repository.js';
+import { findLocalFaceModel, insightfaceFolder } from '../../models/resolve-face.js';
+import { openFolder } from '../../models/source.js';
+import { isFaceModelNamed } from '../face-settings.js';
 import type { Settings, VariableName } from '../variables.js';
 
 /** The settings that name models. */
@@ -8,23 +17,95 @@ export const NAMING_VARIABLES = [
   'modelName',
   'modelLabel',
   'dtype',
+  'faceEnabled',
+  'faceModel',
+  'faceLabel',
 ] as const satisfies readonly VariableName[];
 
-export type NamingSettings = Settings<(typeof NAMING_VARIABLES)[number]>;
+type NamingSettings = Settings<(typeof NAMING_VARIABLES)[number]>;
+
+/** A model as the user names it, and what it is for. */
+export interface NamedModel extends ModelName {
+  readonly kind: ModelKindName;
+}
 
 /**
- * The models of CLIP_MODELS, or the one of CLIP_MODEL_NAME.
+ * The models of CLIP_MODELS, or the one of CLIP_MODEL_NAME; then that of FACE_MODEL_NAME where faces are asked for or
+ * where it is on this machine.
  * @throws RunnerError `OPTIONS_INVALID`
  */
-export function configuredModels({ models, modelName, modelLabel }: NamingSettings): readonly ModelName[] {
-  return parseModels(models === '' ? [{ label: modelLabel, name: modelName }] : models);
+export async function configuredModels(
+  settings: NamingSettings,
+  env: NodeJS.ProcessEnv,
+): Promise<readonly NamedModel[]> {
+  const { models, modelName, modelLabel, faceEnabled, faceModel, faceLabel } = settings;
+  const clip = parseModels(models === '' ? [{ label: modelLabel, name: modelName }] : models);
+  const isFound = async (): Promise<boolean> =>
+    isFaceModelNamed(settings, env) ||
+    // One that is broken is there, too.
+    findLocalFaceModel(faceModel, hubOptionsFromEnv(env)).then(
+      (found) => found !== undefined,
+      () => true,
+    );
+  const faces = faceEnabled !== '0' && (await isFound());
+  return [
+    ...clip.map((model) => ({ ...model, kind: 'clip' as const })),
+    ...(faces ? [{ label: faceLabel, name: faceModel, kind: 'face' as const }] : []),
+  ];
 }
 
 /** The models that a command is called with: names or configured labels; none: those that are configured. */
-export function namedModels(words: readonly string[], settings: NamingSettings): readonly ModelName[] {
-  const configured = configuredModels(settings);
+export async function namedModels(
+  words: readonly string[],
+  settings: NamingSettings,
+  env: NodeJS.ProcessEnv,
+): Promise<readonly NamedModel[]> {
+  const configured = await configuredModels(settings, env);
   if (words.length === 0) return configured;
-  return words.map(
-    (word) => configured.find(({ label, name }) => word === label || word === name) ?? { label: word, name: word },
+  const { cacheDir } = resolveHubOptions(hubOptionsFromEnv(env));
+  const faceModel: NamedModel = { label: settings.faceLabel, name: settings.faceModel, kind: 'face' };
+  return Promise.all(
+    words.map(
+      async (word) =>
+        [...configured, faceModel].find(({ label, name }) => word === label || word === name) ?? {
+          label: word,
+          name: word,
+          kind: await kindOf(word, cacheDir),
+        },
+    ),
   );
+}
+
+/** The repositories that a model's files come from. @throws RunnerError `OPTIONS_INVALID` */
+export function repositoriesOf({ kind, name }: NamedModel): readonly Repository[] {
+  if (kind === 'clip') return [parseRepository(lookUpModel(name).repository)];
+  const { detection, recognition } = lookUpFacePack(name);
+  return [...new Set([detection, recognition])].map(parseRepository);
+}
+
+/**
+ * The folder of a model that is not in the cache: the user's own, or that of insightface's package where it has the pack.
+ */
+export async function ownFolderOf({ kind, name }: NamedModel): Promise<string | undefined> {
+  if (await isLocalFolder(name)) return name;
+  const folder = kind === 'face' ? insightfaceFolder(lookUpFacePack(name)) : undefined;
+  if (folder === undefined) return undefined;
+  const source = await openFolder(folder).catch(() => undefined);
+  const isWhole = source !== undefined && FACE_PARTS.every((part) => findFaceGraph(source.files, part) !== undefined);
+  return isWhole ? folder : undefined;
+}
+
+/** What a name stands for, as far as its files are on this machine; else it is taken for the name of a CLIP. */
+async function kindOf(name: string, cacheDir: string): Promise<ModelKindName> {
+  if (isFacePack(name)) return 'face';
+  try {
+    if (await isLocalFolder(name)) {
+      const { folder, files } = await openFolder(name);
+      return kindOfFolder(folder, files);
+    }
+    const [repository] = repositoriesOf({ label: name, name, kind: 'clip' });
+    return (repository && (await readCachedModel(cacheDir, repository))?.kind) ?? 'clip';
+  } catch {
+    return 'clip'; // What is wrong with it is said when it is looked for.
+  }
 }

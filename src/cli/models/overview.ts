@@ -1,15 +1,23 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RunnerError } from '../../errors.js';
-import type { Dtype, ModelName } from '../../model.js';
+import { coerceError, RunnerError, systemCode } from '../../errors.js';
+import type { Dtype } from '../../model.js';
 import { repositoryFolder, snapshotFolder } from '../../models/cache.js';
-import { listCachedModels, readCachedModel, type CachedModel } from '../../models/cached-models.js';
+import {
+  filesBelow,
+  listCachedModels,
+  readCachedModel,
+  totalBytes,
+  type CachedModel,
+} from '../../models/cached-models.js';
 import { lookUpModel } from '../../models/catalog.js';
+import { cutsOfFolder, storeOfLocal } from '../../models/cut-store.js';
+import { FACE_PARTS, INSIGHTFACE_LICENCE, isInsightface, lookUpFacePack } from '../../models/face-packs.js';
 import { resolveHubOptions, type HubOptions } from '../../models/hub-options.js';
 import { MODEL_KINDS, type ModelKindName, type ModelVariant } from '../../models/model-kinds.js';
-import { isLocalFolder, parseRepository } from '../../models/repository.js';
+import type { Repository } from '../../models/repository.js';
 import { openFolder } from '../../models/source.js';
-import { sizeText, tableLines } from './table.js';
+import { ownFolderOf, repositoriesOf, type NamedModel } from './named-models.js';
 
 /** One line of `models list`; also what `--json` prints. */
 export interface ModelRow {
@@ -35,44 +43,81 @@ export interface ModelRow {
   readonly missing?: string;
 }
 
-/** The configured models in their order, then what else the cache holds. Nothing is asked from the network. */
-export async function listModels(
-  configured: readonly ModelName[],
-  dtype: Dtype,
-  hub: HubOptions,
-): Promise<readonly ModelRow[]> {
-  const { cacheDir } = resolveHubOptions(hub);
-  const rows: ModelRow[] = [];
-  for (const name of new Set(configured.map((model) => model.name))) {
-    const labels = configured.filter((model) => model.name === name).map(({ label }) => label);
-    rows.push(await describeModel(name, labels, dtype, cacheDir));
-  }
-  const known = new Set(rows.map(({ repository }) => repository));
-  const others = (await listCachedModels(cacheDir)).filter(({ repository }) => !known.has(repository.id));
-  return [...rows, ...others.map((model) => rowOfCached(model, model.repository.id, []))];
+/** A folder of the cache that can't be read, and why. */
+export interface UnreadableFolder {
+  readonly folder: string;
+  readonly reason: string;
 }
 
-/** What lies on this machine of one model. */
+export interface Overview {
+  readonly models: readonly ModelRow[];
+  readonly unreadable: readonly UnreadableFolder[];
+}
+
+/** The configured models in their order, then what else the cache holds. Nothing is asked from the network. */
+export async function listModels(configured: readonly NamedModel[], dtype: Dtype, hub: HubOptions): Promise<Overview> {
+  const { cacheDir } = resolveHubOptions(hub);
+  const rows: ModelRow[] = [];
+  for (const model of new Map(configured.map((model) => [model.name, model])).values()) {
+    const labels = configured.filter(({ name }) => name === model.name).map(({ label }) => label);
+    rows.push(...(await describeModel(model, labels, dtype, cacheDir)));
+  }
+  const unreadable: UnreadableFolder[] = [];
+  const cached = await listCachedModels(cacheDir, (folder, reason) =>
+    unreadable.push({ folder, reason: reasonOf(reason) }),
+  );
+  const known = new Set(rows.map(({ repository }) => repository));
+  const others = cached.filter(({ repository }) => !known.has(repository.id));
+  return { models: [...rows, ...others.map((model) => rowOfCached(model, model.repository.id, []))], unreadable };
+}
+
+/** What lies on this machine of one model: a row for each place that its files come from. */
 export async function describeModel(
-  name: string,
+  model: NamedModel,
   labels: readonly string[],
   dtype: Dtype,
   cacheDir: string,
+): Promise<readonly ModelRow[]> {
+  const own = await ownFolderOf(model);
+  if (own !== undefined) return [await rowOfFolder(model, own, labels, { dtype, cacheDir })];
+  return Promise.all(
+    repositoriesOf(model).map((repository) => rowOfRepository(model, repository, labels, { dtype, cacheDir })),
+  );
+}
+
+interface Place {
+  readonly dtype: Dtype;
+  readonly cacheDir: string;
+}
+
+async function rowOfRepository(
+  { kind, name }: NamedModel,
+  repository: Repository,
+  labels: readonly string[],
+  { dtype, cacheDir }: Place,
 ): Promise<ModelRow> {
-  if (await isLocalFolder(name)) return rowOfFolder(name, labels, dtype);
-  const repository = parseRepository(lookUpModel(name).repository);
-  const { licence } = lookUpModel(name);
-  const cached = await readCachedModel(cacheDir, repository);
-  const row: ModelRow =
-    cached === undefined
-      ? {
-          ...{ kind: 'clip', name, repository: repository.id, labels, variants: [], sizeBytes: 0, partialBytes: 0 },
-          ...(licence === undefined ? {} : { licence }),
-          ...{ olderCommits: 0, folder: repositoryFolder(cacheDir, repository) },
-        }
-      : rowOfCached(cached, name, labels);
-  if (row.variants.some((variant) => variant.dtype === dtype)) return row;
-  return { ...row, missing: `no ${dtype} here: clip-runner models pull ${name} --dtype ${dtype}` };
+  const { licence } = kind === 'face' ? lookUpFacePack(name) : lookUpModel(name);
+  const row: ModelRow = {
+    ...{ kind, name, repository: repository.id, labels, variants: [], sizeBytes: 0, partialBytes: 0 },
+    ...(licence === undefined ? {} : { licence }),
+    ...{ olderCommits: 0, folder: repositoryFolder(cacheDir, repository) },
+  };
+  try {
+    const cached = await readCachedModel(cacheDir, repository);
+    const found = cached === undefined ? row : rowOfCached(cached, name, labels);
+    if (kind === 'face') return { ...found, ...missingFaces(name, repository, found) };
+    if (found.variants.some((variant) => variant.dtype === dtype)) return found;
+    return { ...found, missing: `no ${dtype} here: clip-runner models pull ${name} --dtype ${dtype}` };
+  } catch (error) {
+    return { ...row, missing: `the folder can't be read (${reasonOf(error)})` };
+  }
+}
+
+/** Each of the two graphs may have a repository of its own. */
+function missingFaces(name: string, { id }: Repository, { variants }: ModelRow): { readonly missing?: string } {
+  const pack = lookUpFacePack(name);
+  const isWhole = FACE_PARTS.every((part) => pack[part] !== id || variants[0]?.sides.includes(part) === true);
+  return isWhole ? {} : { missing: `not all of it is here: clip-runner models pull ${name}` };
 }
 
 function rowOfCached({ commits, variants, ...model }: CachedModel, name: string, labels: readonly string[]): ModelRow {
@@ -90,52 +135,40 @@ function rowOfCached({ commits, variants, ...model }: CachedModel, name: string,
 }
 
 /** A folder of the user's own; one that is not there is a row, too. */
-async function rowOfFolder(name: string, labels: readonly string[], dtype: Dtype): Promise<ModelRow> {
-  const row = { kind: 'clip' as const, name, labels, variants: [], sizeBytes: 0, partialBytes: 0, olderCommits: 0 };
+async function rowOfFolder(
+  { kind, name }: NamedModel,
+  path: string,
+  labels: readonly string[],
+  { dtype, cacheDir }: Place,
+): Promise<ModelRow> {
+  const row = { kind, name, labels, variants: [], sizeBytes: 0, partialBytes: 0, olderCommits: 0 };
   try {
-    const { folder, files } = await openFolder(name);
-    const variants = MODEL_KINDS.clip.findVariants(folder, files);
+    const { folder, files } = await openFolder(path);
+    const licence = kind === 'face' ? faceLicence(name, files) : undefined;
+    const variants = MODEL_KINDS[kind].findVariants(folder, files);
     const sizes = await Promise.all([...files].map(async (file) => (await stat(join(folder, file))).size));
-    const sizeBytes = sizes.reduce((sum, size) => sum + size, 0);
-    const isThere = variants.some((variant) => variant.dtype === dtype);
-    return { ...row, folder, variants, sizeBytes, ...(isThere ? {} : { missing: `no ${dtype} in this folder` }) };
+    const cuts = await filesBelow(...(await cutsOfFolder(storeOfLocal(cacheDir), folder)).map((cut) => cut.folder));
+    const sizeBytes = sizes.reduce((sum, size) => sum + size, totalBytes(cuts));
+    const isThere = kind === 'face' ? variants[0]?.sides.length === 2 : variants.some((one) => one.dtype === dtype);
+    const missing = kind === 'face' ? 'not all of it is in this folder' : `no ${dtype} in this folder`;
+    return {
+      ...{ ...row, folder, variants, sizeBytes },
+      ...(licence === undefined ? {} : { licence }),
+      ...(isThere ? {} : { missing }),
+    };
   } catch (error) {
-    if (!(error instanceof RunnerError)) throw error;
-    return { ...row, folder: name, missing: 'no model in this folder' };
+    return {
+      ...row,
+      folder: path,
+      missing: `no model in this folder${error instanceof RunnerError ? '' : ` (${reasonOf(error)})`}`,
+    };
   }
 }
 
-/** The rows for people. */
-export function overviewLines(rows: readonly ModelRow[]): readonly string[] {
-  return tableLines(
-    ['MODEL', 'KIND', 'LABEL', 'FILES', 'SIZE', 'LICENCE', 'COMMIT', 'WHERE'],
-    rows.map((row) => [
-      row.name,
-      row.kind,
-      row.labels.join(', ') || '-',
-      row.variants.map(variantText).join(', ') || '-',
-      row.sizeBytes === 0 ? '-' : sizeText(row.sizeBytes),
-      row.licence ?? 'unknown',
-      row.commit?.slice(0, 7) ?? '-',
-      [row.folder, ...notes(row)].join('; '),
-    ]),
-  );
+function faceLicence(name: string, files: ReadonlySet<string>): string | undefined {
+  return lookUpFacePack(name).licence ?? (isInsightface([...files]) ? INSIGHTFACE_LICENCE : undefined);
 }
 
-function variantText({ dtype, sides }: ModelVariant): string {
-  return sides.length > 1 ? dtype : `${dtype} (${sides[0] === 'text' ? 'texts' : 'pictures'} only)`;
-}
-
-function notes({ partialBytes, olderCommits, missing }: ModelRow): readonly string[] {
-  return [
-    ...(missing === undefined ? [] : [`MISSING: ${missing}`]),
-    ...(partialBytes > 0 ? [`${sizeText(partialBytes)} of an unfinished download`] : []),
-    ...(olderCommits > 0 ? [`${olderCommits} older commit${olderCommits > 1 ? 's' : ''}`] : []),
-  ];
-}
-
-/** Where models come from and where they lie; the token is never shown. */
-export function hubLines(hub: HubOptions): readonly string[] {
-  const { cacheDir, endpoint, offline } = resolveHubOptions(hub);
-  return [`cache: ${cacheDir}`, `hub: ${endpoint}${offline ? ' (offline: HF_HUB_OFFLINE is set)' : ''}`];
+function reasonOf(error: unknown): string {
+  return systemCode(error) ?? coerceError(error).message;
 }

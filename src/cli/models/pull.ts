@@ -1,18 +1,21 @@
 import { RunnerError, coerceError } from '../../errors.js';
 import { hubOptionsFromEnv, resolveHubOptions } from '../../models/hub-options.js';
+import { resolveFaceModel } from '../../models/resolve-face.js';
+import { resolveClipModel } from '../../models/resolve.js';
 import type { Call } from '../command.js';
 import type { VariableName } from '../variables.js';
-import { fetchModel } from './fetch-model.js';
 import { NAMING_VARIABLES, namedModels } from './named-models.js';
-import { describeModel, hubLines, overviewLines, type ModelRow } from './overview.js';
+import { hubLines, overviewLines } from './overview-text.js';
+import { describeModel, type ModelRow } from './overview.js';
 import { print, say } from './table.js';
+import { withReport } from './with-report.js';
 
 export const PULL_VARIABLES = [...NAMING_VARIABLES, 'logLevel'] as const satisfies readonly VariableName[];
 
 /** `clip-runner models pull`: downloads models into the cache. Answers the exit code. */
 export async function runPull({ settings, flags, args, env }: Call<(typeof PULL_VARIABLES)[number]>): Promise<number> {
   const { dtype, logLevel } = settings;
-  const models = namedModels(args[0] as readonly string[], settings);
+  const models = await namedModels(args[0] as readonly string[], settings, env);
   const hub = hubOptionsFromEnv(env);
   const { cacheDir } = resolveHubOptions(hub);
   for (const line of hubLines(hub)) say(line);
@@ -20,12 +23,15 @@ export async function runPull({ settings, flags, args, env }: Call<(typeof PULL_
   const rows: ModelRow[] = [];
   const failures: unknown[] = [];
   for (const model of models) {
-    say(`pulling ${model.name} (${dtype})`);
+    const isFace = model.kind === 'face';
+    say(`pulling ${model.name} (${isFace ? 'faces' : dtype})`);
+    const wantText = flags['text'] as boolean | undefined;
     try {
-      await fetchModel(model, {
-        options: { ...hub, dtype, wantText: flags['text'] as boolean | undefined },
-        logLevel,
-      });
+      await withReport<unknown>(model.name, logLevel, (report) =>
+        isFace
+          ? resolveFaceModel(model.name, { ...hub, ...report })
+          : resolveClipModel(model, { ...hub, ...report, dtype, wantText }),
+      );
     } catch (thrown) {
       if (thrown instanceof RunnerError && thrown.code === 'RUNNER_STOPPED') {
         say('clip-runner: stopped. What came is kept; the same command goes on from there.');
@@ -36,7 +42,7 @@ export async function runPull({ settings, flags, args, env }: Call<(typeof PULL_
       if (models.length > 1) say(`${model.name}: ${coerceError(thrown).message}`);
       continue;
     }
-    rows.push(await describeModel(model.name, [model.label], dtype, cacheDir));
+    rows.push(...(await describeModel(model, [model.label], dtype, cacheDir)));
   }
   if (rows.length > 0) print(overviewLines(rows));
   if (failures.length > 0) throw failures[0];

@@ -2,12 +2,11 @@ import { createInterface } from 'node:readline/promises';
 import { once } from 'node:events';
 import { RunnerError } from '../../errors.js';
 import { readCachedModel, type CachedModel } from '../../models/cached-models.js';
-import { lookUpModel } from '../../models/catalog.js';
 import { hubOptionsFromEnv, resolveHubOptions } from '../../models/hub-options.js';
 import { planRemoval, planRemovalOfOld, removePlanned, type Removal } from '../../models/removal.js';
-import { isLocalFolder, parseRepository } from '../../models/repository.js';
+import { isLocalFolder } from '../../models/repository.js';
 import type { Call } from '../command.js';
-import { NAMING_VARIABLES, namedModels } from './named-models.js';
+import { NAMING_VARIABLES, namedModels, ownFolderOf, repositoriesOf, type NamedModel } from './named-models.js';
 import { print, say, sizeText } from './table.js';
 
 export const REMOVE_VARIABLES = NAMING_VARIABLES;
@@ -22,9 +21,11 @@ export async function runRemove({
   const { cacheDir } = resolveHubOptions(hubOptionsFromEnv(env));
   // Everything is looked at before anything is removed.
   const removals = new Map<string, Removal>();
-  for (const { name } of namedModels(args[0] as readonly string[], settings)) {
-    const model = await findCached(name, cacheDir);
-    removals.set(model.repository.id, flags['old'] === true ? await planRemovalOfOld(model) : await planRemoval(model));
+  for (const named of await namedModels(args[0] as readonly string[], settings, env)) {
+    for (const model of await findCached(named, cacheDir)) {
+      const removal = flags['old'] === true ? await planRemovalOfOld(model) : await planRemoval(model);
+      removals.set(model.repository.id, removal);
+    }
   }
   for (const [id, { files, sizeBytes }] of removals) say(`${id}: ${files} files, ${sizeText(sizeBytes)}`);
   if (flags['dryRun'] === true) {
@@ -42,17 +43,24 @@ export async function runRemove({
   return 0;
 }
 
-async function findCached(name: string, cacheDir: string): Promise<CachedModel> {
+/** What the cache holds of a model: of a pair of graphs, each may be there without the other. */
+async function findCached(named: NamedModel, cacheDir: string): Promise<readonly CachedModel[]> {
+  const { name } = named;
   if (await isLocalFolder(name)) {
     throw new RunnerError('OPTIONS_INVALID', `${name} is a folder of your own, not in the cache: remove it yourself.`);
   }
-  const repository = parseRepository(lookUpModel(name).repository);
-  const model = await readCachedModel(cacheDir, repository);
-  if (model !== undefined) return model;
+  const repositories = repositoriesOf(named);
+  const cached = await Promise.all(repositories.map((repository) => readCachedModel(cacheDir, repository)));
+  const models = cached.filter((model) => model !== undefined);
+  if (models.length > 0) return models;
+  const own = await ownFolderOf(named);
+  if (own !== undefined) {
+    throw new RunnerError('OPTIONS_INVALID', `${name} lies in ${own}, not in the cache: remove it there yourself.`);
+  }
   throw new RunnerError(
     'MODEL_NOT_FOUND',
-    `The cache ${cacheDir} holds no model of ${repository.id} that clip-runner uses; "clip-runner models list" shows those ` +
-      'that it holds.',
+    `The cache ${cacheDir} holds no model of ${repositories.map(({ id }) => id).join(' or ')} that clip-runner uses; ` +
+      '"clip-runner models list" shows those that it holds.',
   );
 }
 

@@ -1,24 +1,25 @@
-import type { ModelName } from '../../model.js';
 import { RunnerError, coerceError, type ErrorCode } from '../../errors.js';
-import { listModelFolder, snapshotFolder } from '../../models/cache.js';
-import { readCachedModel } from '../../models/cached-models.js';
-import { lookUpModel } from '../../models/catalog.js';
+import type { Dtype } from '../../model.js';
 import { hubOptionsFromEnv, resolveHubOptions, type HubOptions } from '../../models/hub-options.js';
-import { listedSides, type ModelSide } from '../../models/model-kinds.js';
-import { discardCachedFile } from '../../models/repair.js';
-import { isLocalFolder, parseRepository } from '../../models/repository.js';
-import { resolveClipModel, type ResolveOptions } from '../../models/resolve.js';
-import { openFolder } from '../../models/source.js';
-import { inspectModelFolder, type ModelFileFacts } from '../../models/verify.js';
+import { MODEL_KINDS, listedSides, type ModelSide } from '../../models/model-kinds.js';
+import { resolveFaceModel } from '../../models/resolve-face.js';
+import { resolveClipModel } from '../../models/resolve.js';
 import { createRunner } from '../../runner.js';
 import type { Call } from '../command.js';
 import { MODEL_VARIABLES, modelOptions } from '../runner-settings.js';
 import type { VariableName } from '../variables.js';
-import { fetchModel } from './fetch-model.js';
-import { namedModels } from './named-models.js';
-import { print, say, sizeText } from './table.js';
+import { inspectModel, type Inspection } from './model-folders.js';
+import { NAMING_VARIABLES, namedModels, type NamedModel } from './named-models.js';
+import { SIDE_WORDS } from './overview-text.js';
+import { repairModel } from './repair.js';
+import { print, sizeText } from './table.js';
 
-export const VERIFY_VARIABLES = [...MODEL_VARIABLES, 'logLevel'] as const satisfies readonly VariableName[];
+export const VERIFY_VARIABLES = [
+  ...new Set([...MODEL_VARIABLES, ...NAMING_VARIABLES]),
+  'faceDim',
+  'faceSize',
+  'logLevel',
+] as const satisfies readonly VariableName[];
 
 type VerifyCall = Call<(typeof VERIFY_VARIABLES)[number]>;
 
@@ -51,61 +52,55 @@ export async function runVerify(call: VerifyCall): Promise<number> {
     throw new RunnerError('MODEL_OFFLINE', '--repair downloads, but downloads are off: unset HF_HUB_OFFLINE.');
   }
   const verdicts: Verdict[] = [];
-  for (const model of namedModels(args[0] as readonly string[], settings)) {
-    if (isRepair) await repair(model, call, hub);
+  for (const model of await namedModels(args[0] as readonly string[], settings, env)) {
+    const failures = isRepair ? await repairModel(model, { ...settings, hub }) : [];
     const verdict = await verify(model, call, hub);
-    verdicts.push(verdict);
-    if (flags['json'] !== true) print(verdictLines(verdict));
+    // What could not be repaired is wrong still, and so is told; else another process has mended it meanwhile.
+    const findings = [...verdict.findings, ...(verdict.isGood ? [] : failures.map(toFinding))];
+    verdicts.push({ ...verdict, findings });
+    if (flags['json'] !== true) print(verdictLines({ ...verdict, findings }));
   }
   if (flags['json'] === true) print([JSON.stringify({ models: verdicts }, null, 2)]);
   return verdicts.every(({ isGood }) => isGood) ? 0 : 1;
 }
 
-async function verify(model: ModelName, call: VerifyCall, hub: HubOptions): Promise<Verdict> {
+async function verify(model: NamedModel, call: VerifyCall, hub: HubOptions): Promise<Verdict> {
   const { dtype } = call.settings;
-  const about = { name: model.name, label: model.label, dtype };
-  const wrong = (facts: object, ...findings: readonly Finding[]): Verdict => ({
-    ...about,
-    ...facts,
-    isGood: false,
-    findings,
-  });
-
+  const about = { name: model.name, label: model.label, dtype: model.kind === 'face' ? 'fp32' : dtype };
   let facts = {};
   try {
-    const folder = await findFolder(model, call, hub);
-    const files = await inspectModelFolder(folder);
+    const inspections = await inspectModel(model, dtype, hub);
+    const files = inspections.flatMap((inspection) => inspection.files);
     const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
-    facts = { folder, files: files.length, sizeBytes };
-    const damaged = damagedOf(files);
+    facts = { folder: inspections.map(({ folder }) => folder).join(', '), files: files.length, sizeBytes };
+    const findings = inspections.flatMap((inspection) => damageFindings(inspection, model));
     // A damaged file is never given to the runtime.
-    if (damaged.length > 0) return wrong(facts, ...damaged.map((path) => damageFinding(path, model)));
-    const sides = await resolveSides(model, folder, { ...hub, dtype, offline: true });
+    if (findings.length > 0) return { ...about, ...facts, isGood: false, findings };
+    const sides = await resolveSides(model, inspections, dtype, { ...hub, offline: true });
     return { ...about, ...facts, sides, isGood: true, findings: [], ...(await load(model, sides, call)) };
   } catch (thrown) {
-    const { code, message } = coerceError(thrown);
-    return wrong(facts, code === 'MODEL_OFFLINE' ? missingFinding(model, dtype) : { code, message });
+    const error = coerceError(thrown);
+    const finding = error.code === 'MODEL_OFFLINE' ? missingFinding(model, dtype) : toFinding(error);
+    return { ...about, ...facts, isGood: false, findings: [finding] };
   }
 }
 
-/** The folder whose files are to be checked; where no commit can be loaded as it is, the newest one. */
-async function findFolder({ name }: ModelName, { settings }: VerifyCall, hub: HubOptions): Promise<string> {
-  if (await isLocalFolder(name)) return (await openFolder(name)).folder;
-  const { cacheDir } = resolveHubOptions(hub);
-  const repository = parseRepository(lookUpModel(name).repository);
-  const cached = await readCachedModel(cacheDir, repository);
-  const commit = cached?.variants.find(({ dtype }) => dtype === settings.dtype)?.commit ?? cached?.commits[0];
-  if (cached !== undefined && commit !== undefined) return snapshotFolder(cached.folder, commit);
-  throw new RunnerError('MODEL_OFFLINE', `There is no commit of ${repository.id} in the cache.`);
-}
-
 /** The sides that are there; what is wrong with their files is thrown. */
-async function resolveSides(model: ModelName, folder: string, options: ResolveOptions): Promise<readonly ModelSide[]> {
-  const listed = listedSides(await listModelFolder(folder), options.dtype);
+async function resolveSides(
+  model: NamedModel,
+  [place]: readonly Inspection[],
+  dtype: Dtype,
+  hub: HubOptions,
+): Promise<readonly ModelSide[]> {
+  if (model.kind === 'face') {
+    await resolveFaceModel(model.name, hub);
+    return MODEL_KINDS.face.sides;
+  }
+  const listed = listedSides(new Set(place?.files.map(({ path }) => path)), dtype);
   // Where no side is listed, the vision side's files say what is missing.
   const isTextAlone = listed.length === 1 && listed[0] === 'text';
   const wanted = isTextAlone ? { wantVision: false, wantText: true } : {};
-  const { visionFile, textFile } = await resolveClipModel(model, { ...options, ...wanted });
+  const { visionFile, textFile } = await resolveClipModel(model, { ...hub, dtype, ...wanted });
   return [
     ...(visionFile === undefined ? [] : ['vision' as const]),
     ...(textFile === undefined ? [] : ['text' as const]),
@@ -114,15 +109,17 @@ async function resolveSides(model: ModelName, folder: string, options: ResolveOp
 
 /** Loads a model in a thread, as the commands do: each passes its self-test there before it is ready. */
 async function load(
-  { label, name }: ModelName,
+  { kind, label, name }: NamedModel,
   sides: readonly ModelSide[],
   { settings, env }: VerifyCall,
 ): Promise<{ readonly device?: string; readonly dimension?: number }> {
   const options = modelOptions(settings, env);
+  const { faceDim, faceSize } = settings;
   const runner = createRunner({
     ...options,
-    models: [{ label, name }],
-    tasks: sides.map((side) => (side === 'vision' ? 'clip' : 'text')),
+    ...(kind === 'face'
+      ? { models: [], tasks: ['face'], faceModel: name, faceLabel: label, faceDim, faceSize }
+      : { models: [{ label, name }], tasks: sides.map((side) => (side === 'vision' ? 'clip' : 'text')) }),
     threads: 1,
     hub: { ...options.hub, offline: true },
   });
@@ -136,30 +133,22 @@ async function load(
   }
 }
 
-/** Takes damaged files out of the cache, and downloads what is missing. */
-async function repair(model: ModelName, call: VerifyCall, hub: HubOptions): Promise<void> {
-  if (await isLocalFolder(model.name)) return;
-  const folder = await findFolder(model, call, hub).catch(() => undefined);
-  const damaged = folder === undefined ? [] : damagedOf(await inspectModelFolder(folder));
-  for (const path of damaged) {
-    say(`${model.name}: ${path} is damaged and is downloaded again`);
-    await discardCachedFile(folder ?? '', path);
-  }
-  const { dtype, logLevel } = call.settings;
-  await fetchModel(model, { options: { ...hub, dtype }, logLevel });
-}
-
-function damagedOf(files: readonly ModelFileFacts[]): readonly string[] {
-  return files.filter(({ isIntact }) => isIntact === false).map(({ path }) => path);
-}
-
-function damageFinding(path: string, { name }: ModelName): Finding {
+function damageFindings({ damaged, damagedCuts }: Inspection, { name }: NamedModel): readonly Finding[] {
   const advice = `run "clip-runner models verify ${name} --repair".`;
-  return { code: 'MODEL_CORRUPT', message: `${path} is not what was downloaded (its hash differs): ${advice}` };
+  return [
+    ...damaged.map((path) => `${path} is not what was downloaded (its hash differs): ${advice}`),
+    ...damagedCuts.map(
+      ({ folder }) => `${folder}, cut from a graph with both towers, is not what was written: ${advice}`,
+    ),
+  ].map((message) => ({ code: 'MODEL_CORRUPT', message }));
 }
 
-function missingFinding({ name }: ModelName, dtype: string): Finding {
-  const advice = `run "clip-runner models pull ${name} --dtype ${dtype}".`;
+function toFinding({ code, message }: RunnerError): Finding {
+  return { code, message };
+}
+
+function missingFinding({ kind, name }: NamedModel, dtype: string): Finding {
+  const advice = `run "clip-runner models pull ${name}${kind === 'face' ? '' : ` --dtype ${dtype}`}".`;
   return { code: 'MODEL_NOT_FOUND', message: `It is not in the cache, or not all of it: ${advice}` };
 }
 
@@ -169,7 +158,7 @@ function verdictLines({ name, dtype, folder, findings, ...facts }: Verdict): rea
   const parts = [
     `${dtype} on ${device ?? 'cpu'}`,
     `${dimension ?? 0} numbers`,
-    sides.map((side) => (side === 'vision' ? 'pictures' : 'texts')).join(' and '),
+    sides.map((side) => SIDE_WORDS[side]).join(' and '),
     `${files} files, ${sizeText(sizeBytes)}`,
     folder ?? '',
   ];

@@ -1,3 +1,4 @@
+import { loadWasmKernel, PAGE_BYTES } from '../../wasm-kernel.js';
 import { KERNEL_BASE64 } from './resample-kernel-binary.js';
 
 /**
@@ -35,7 +36,6 @@ export const LANES = 8;
 
 const LOW_BITS = 12;
 const HALF = 1 << (WEIGHT_BITS - 1);
-const PAGE_BYTES = 65_536;
 
 /** The fastest kernel that this processor runs. */
 export function createKernel(): ResampleKernel {
@@ -44,21 +44,7 @@ export function createKernel(): ResampleKernel {
 
 /** The WebAssembly kernel, or undefined where the engine or the processor has no 128-bit SIMD. */
 export function createSimdKernel(): ResampleKernel | undefined {
-  const { WebAssembly: wasm } = globalThis as { WebAssembly?: WebAssemblyApi };
-  const binary = Buffer.from(KERNEL_BASE64, 'base64');
-  if (wasm?.validate(binary) !== true) return undefined;
-  const memory = new wasm.Memory({ initial: 1 });
-  const { exports } = new wasm.Instance(new wasm.Module(binary), { env: { memory } });
-  return {
-    reserve(bytes) {
-      const missing = bytes - memory.buffer.byteLength;
-      if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
-      return memory.buffer;
-    },
-    horizontal: exports.horizontal,
-    accumulate: exports.accumulate,
-    finish: exports.finish,
-  };
+  return loadWasmKernel(KERNEL_BASE64) as ResampleKernel | undefined;
 }
 
 /** The kernel in plain JavaScript. */
@@ -118,12 +104,4 @@ export function createScalarKernel(): ResampleKernel {
 /** An element that is known to exist: the caller's layout reserves it. */
 function at(array: Uint8ClampedArray | Int16Array | Int32Array, index: number): number {
   return array[index] as number;
-}
-
-/** As much of the WebAssembly interface as is used here; the Node.js types leave it to those of browsers. */
-interface WebAssemblyApi {
-  validate(binary: Uint8Array): boolean;
-  readonly Memory: new (limits: { initial: number }) => { readonly buffer: ArrayBuffer; grow(pages: number): number };
-  readonly Module: new (binary: Uint8Array) => object;
-  readonly Instance: new (module: object, imports: object) => { readonly exports: Omit<ResampleKernel, 'reserve'> };
 }

@@ -70,3 +70,25 @@ export async function decodePixels(request: DecodeRequest): Promise<DecodedPixel
   const { data, info } = await picture.raw().toBuffer({ resolveWithObject: true });
   return { data, width: info.width, height: info.height };
 }
+
+/** A part of a picture as a thumbnail. */
+export interface ThumbnailRequest {
+  /** 8-bit RGB. */
+  readonly pixels: DecodedPixels;
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+  /** Of the thumbnail, in pixels; a part that is no square is filled up. */
+  readonly side: number;
+}
+
+/** Cuts a part out of a picture and makes a small JPEG of it. */
+export async function makeThumbnail({ pixels, side, ...region }: ThumbnailRequest): Promise<Buffer> {
+  const { data, width, height } = pixels;
+  return sharp(data, { raw: { width, height, channels: 3 } })
+    .extract(region)
+    .resize(side, side, { fit: 'contain', background: '#808080' })
+    .jpeg({ quality: 80 })
+    .toBuffer();
+}

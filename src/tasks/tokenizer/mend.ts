@@ -47,8 +47,13 @@ export function mendPreTokenizer(step: Step | null): Step | null {
     case 'WhitespaceSplit':
       return { type: 'Split', pattern: { Regex: '\\s+' }, behavior: 'Removed', invert: false };
     case 'ByteLevel':
-      if (step['use_regex'] === false || step['add_prefix_space'] === true) return step;
-      return sequence('pretokenizers', [BYTE_LEVEL_WORDS, { ...step, use_regex: false }]);
+      if (step['use_regex'] === false) return step;
+      return sequence('pretokenizers', [
+        // The space comes before the words are told apart, and to the text alone, not to each word.
+        step['add_prefix_space'] === true ? SPACE_BEFORE : null,
+        BYTE_LEVEL_WORDS,
+        { ...step, use_regex: false, add_prefix_space: false },
+      ]);
     case 'Metaspace': {
       // Rust makes each word a piece of its own; transformers.js leaves the text in one.
       const mark = typeof step['replacement'] === 'string' ? step['replacement'] : '\u2581';
@@ -73,6 +78,9 @@ const BYTE_LEVEL_WORDS: Step = {
   behavior: 'Isolated',
   invert: false,
 };
+
+/** Puts a space before a text that has none there. */
+const SPACE_BEFORE: Step = { type: 'Metaspace', replacement: ' ', prepend_scheme: 'always' };
 
 /** JavaScript lower-cases a sigma by its place in the word (`ς` at the end), Rust each character alone. */
 const lowerSigma: Step = { type: 'Replace', pattern: { String: 'Σ' }, content: 'σ' };

@@ -54,7 +54,7 @@ describe('@default comments', () => {
   // What is given must come out as if it were left out: so the comment and the default are the same.
   it.each([
     ['src/options.ts', 'RunnerOptions', resolveRunnerOptions],
-    ['src/options.ts', 'TunableOptions', resolveRunnerOptions],
+    ['src/tunable-options.ts', 'TunableOptions', resolveRunnerOptions],
     ['src/ocr-options.ts', 'OcrOptions', resolveRunnerOptions],
     ['src/queue/redis-options.ts', 'RedisQueueOptions', resolveRedisQueueOptions],
     ['src/queue/queue-options.ts', 'CommonQueueOptions', resolveRedisQueueOptions],

@@ -70,6 +70,12 @@ describe('parts of one model', () => {
     ['a free axis', { projection_dim: 512 }, vision('d'), text(512)],
     ['defaults inside text_config', { text_config: { projection_dim: 9 } }, vision(512), text(512)],
     ['embed_dim of another library', { embed_dim: 9 }, vision(512), text(512)],
+    [
+      "open_clip's default beside another library's text side",
+      { text_cfg: { hf_model_name: 'xlm-roberta-base', vocab_size: 49408 } },
+      vision(8),
+      text(8, ...lookup, weight('table', 250002, 8)),
+    ],
     ['a padded table', { text_config: { vocab_size: 990 } }, vision(8), text(8, ...lookup, weight('table', 1024, 8))],
     [
       'a table of places',
@@ -91,6 +97,18 @@ describe('parts of one model', () => {
 
 describe('parts of different models', () => {
   it.each([
+    [
+      { text_cfg: { vocab_size: 21128 } },
+      vision(8),
+      text(8, ...lookup, weight('table', 49408, 8)),
+      /a vocabulary of 21128 ids, the text graph has a table of 49408/,
+    ],
+    [
+      { vision_cfg: { patch_size: 14 } },
+      vision(8, weight('kernel', 16, 3, 16, 16), node('Conv', ['pixels', 'kernel'], ['patches'])),
+      undefined,
+      /patches of 14 pixels, the vision graph takes 16/,
+    ],
     [{}, vision(512), text(768), /pictures become 512 numbers, texts 768/],
     [
       { projection_dim: 640 },

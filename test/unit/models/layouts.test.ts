@@ -99,6 +99,14 @@ describe('selectFiles', () => {
     });
   });
 
+  it('points to the exporter where there is no ONNX file at all, and only there', () => {
+    const select = (...files: readonly string[]): unknown => selectFiles(new Set(files), { dtype: 'fp32', title });
+    expect(() => select('model.safetensors', 'config.json')).toThrow(
+      /no ONNX file at all: tools\/export .* "Making a folder of your own" in docs\/models\.md/,
+    );
+    expect(() => select('decoder.onnx', 'config.json')).toThrow(/such as _fp16\)\.$/);
+  });
+
   it('says which files it looked for in a folder without any', () => {
     expect(() => selectFiles(new Set(['README.md']), { dtype: 'fp32', title })).toThrow(
       expect.objectContaining({

@@ -1,0 +1,95 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { AlbumBook } from '../../../src/cli/people/album-book.js';
+import { makeAlbums, planAlbums, type MadeAlbums } from '../../../src/cli/people/make-albums.js';
+import { foundFace, personOn } from '../../support/people.js';
+import { startScriptedServer, type Reply, type ScriptedServer } from '../../support/scripted-server.js';
+
+const OK: Reply = { status: 201, body: '{"data":{"id":"a7"}}' };
+const people = [1, 2, 3].map((number) => personOn(number, [foundFace(number * 10)]));
+
+let server: ScriptedServer;
+let folder: string;
+let file: string;
+
+beforeEach(async () => {
+  server = await startScriptedServer({ script: OK });
+  folder = await mkdtemp(path.join(tmpdir(), 'albums-'));
+  file = path.join(folder, 'below', 'albums.json');
+});
+afterEach(async () => {
+  await server.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function make(timeoutMs = 10_000): Promise<MadeAlbums & { readonly states: readonly string[] }> {
+  const book = await AlbumBook.open(file, server.url);
+  const { url: baseUrl } = server;
+  const ask = () => ({ baseUrl, accessToken: 'token', signal: AbortSignal.timeout(timeoutMs) });
+  const made = await makeAlbums(planAlbums(people, [], 0.42), {
+    ...{ book, ask },
+    identity: 'm',
+    signal: new AbortController().signal,
+  });
+  const kept = await AlbumBook.open(file, server.url);
+  return { ...made, states: kept.albums.map(({ name, state, id }) => `${name} ${state} ${id ?? '-'}`) };
+}
+
+describe('making albums', () => {
+  it('keeps each in the book, with the id that the server gave', async () => {
+    const { made, states } = await make();
+    expect(made).toHaveLength(3);
+    expect(states).toEqual([1, 2, 3].map((number) => `人物簇#${number} made a7`));
+    expect(server.requests.map(({ body }) => (body as { photo_ids: unknown }).photo_ids)).toEqual([[10], [20], [30]]);
+  });
+
+  it('writes down what it asks for before it asks', async () => {
+    let pending = '';
+    const after = server
+      .until(({ requests }) => requests.length === 1)
+      .then(async () => {
+        pending = await readFile(file, 'utf8');
+      });
+    server.script = [{ ...OK, after }, OK];
+    await make();
+    expect(pending).toContain('"pending"');
+  });
+
+  it.each<[string, Reply, readonly string[]]>([
+    ['an empty answer', { status: 204 }, ['人物簇#1 made -', '人物簇#2 made a7', '人物簇#3 made a7']],
+    ['400', { status: 400 }, ['人物簇#2 made a7', '人物簇#3 made a7']],
+    ['403', { status: 403 }, ['人物簇#2 made a7', '人物簇#3 made a7']],
+    ['500', { status: 500 }, ['人物簇#2 made a7', '人物簇#3 made a7']],
+    ['401', { status: 401 }, []],
+    ['503', { status: 503 }, []],
+    ['504: a proxy has heard nothing', { status: 504 }, ['人物簇#1 pending -']],
+    ['a broken connection', { drop: 'late' }, ['人物簇#1 pending -']],
+    [
+      'an answer that breaks off',
+      { raw: 'HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{', then: 'end' },
+      ['人物簇#1 pending -'],
+    ],
+  ])('knows after %s what is made, what is not, and what may be', async (_, first, states) => {
+    server.script = [first, OK];
+    expect((await make()).states).toEqual(states);
+  });
+
+  it('is in doubt where no answer came in time', async () => {
+    server.script = { hang: true };
+    const { refused, left, states } = await make(300);
+    expect([refused[0]?.error.code, left.length, states]).toEqual(['HTTP_TIMEOUT', 2, ['人物簇#1 pending -']]);
+  });
+
+  it('is in no doubt where nobody listens', async () => {
+    const { url } = server;
+    await server.close();
+    const book = await AlbumBook.open(file, url);
+    const ask = () => ({ baseUrl: url, accessToken: 'token', signal: AbortSignal.timeout(10_000) });
+    const signal = new AbortController().signal;
+    const { refused, left } = await makeAlbums(planAlbums(people, [], 0.42), { book, ask, identity: 'm', signal });
+    expect([refused.length, left.length, book.albums]).toEqual([1, 2, []]);
+    server = await startScriptedServer();
+  });
+});
