@@ -5,6 +5,12 @@ import ts from 'typescript';
 const OPTION_TYPES = [
   { title: 'createRunner()', files: ['options.ts', 'tunable-options.ts'], types: ['RunnerOptions', 'TunableOptions'] },
   {
+    title: 'Texts in photos',
+    files: ['ocr-options.ts'],
+    types: ['OcrOptions'],
+    note: 'Options of `createRunner()` for its task `ocr`.',
+  },
+  {
     title: 'redisQueue()',
     files: ['queue/redis-options.ts'],
     types: ['RedisQueueOptions'],

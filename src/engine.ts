@@ -7,17 +7,22 @@ import type { Lane, LaneItem } from './lane.js';
 import { openLanes, type EngineHooks, type LaneModels } from './lanes.js';
 import { resolveFaces } from './face-settings.js';
 import { isForNoCommerce } from './licence.js';
-import type { ClipModel, FaceSettings } from './model.js';
+import type { ClipModel, FaceSettings, OcrSettings } from './model.js';
 import { resolveClipModel } from './models/resolve.js';
+import { resolveOcr } from './ocr-settings.js';
 import type { ResolvedOptions } from './options.js';
 import type { TaskTable } from './task-table.js';
 import type { PhotoFaces } from './tasks/face/face.js';
+import type { PhotoText } from './tasks/ocr/text-line.js';
 
 /** One vector or failure per input, in order. */
 export type Vectors = readonly (Float32Array | RunnerError)[];
 
 /** The faces of one photo, or its failure, per input, in order. */
 export type FaceLists = readonly (PhotoFaces | RunnerError)[];
+
+/** The text of one photo, or its failure, per input, in order. */
+export type PhotoTexts = readonly (PhotoText | RunnerError)[];
 
 /** Models, threads and batches: the part of a runner that needs no queue. */
 export class Engine {
@@ -27,21 +32,23 @@ export class Engine {
   readonly #tasks: TaskTable;
   readonly #models: readonly ClipModel[];
   readonly #faces: FaceSettings | undefined;
+  readonly #ocr: OcrSettings | undefined;
   readonly #direct: DirectCalls;
 
   private constructor(
     lanes: ReadonlyMap<InputKind, Lane>,
     tasks: TaskTable,
-    { clipModels, faces }: LaneModels,
+    { clipModels, faces, ocr }: LaneModels,
     maxDirect: number,
   ) {
     this.#lanes = lanes;
     this.#tasks = tasks;
     this.#models = clipModels;
     this.#faces = faces;
+    this.#ocr = ocr;
     this.#direct = new DirectCalls((items) => this.submit(items), maxDirect);
-    const faceBytes = faces === undefined ? 0 : squareBytes(faces);
-    this.itemBytes = clipModels.reduce((sum, model) => sum + tensorBytes(model), faceBytes);
+    const otherBytes = (faces === undefined ? 0 : squareBytes(faces)) + (ocr === undefined ? 0 : canvasBytes(ocr));
+    this.itemBytes = clipModels.reduce((sum, model) => sum + tensorBytes(model), otherBytes);
   }
 
   /**
@@ -53,7 +60,8 @@ export class Engine {
     const needsModels = tasks.has('clip') || tasks.has('text');
     const clipModels = needsModels ? await resolveModels(options, tasks, hooks) : [];
     const faces = tasks.has('face') ? await resolveFaces(options, hooks) : undefined;
-    const models: LaneModels = { clipModels, faces };
+    const ocr = tasks.has('ocr') ? await resolveOcr(options, hooks) : undefined;
+    const models: LaneModels = { clipModels, faces, ocr };
     tellLicences([...clipModels, ...(faces === undefined ? [] : [{ ...faces.model, label: faces.label }])], hooks.emit);
     const lanes = await openLanes(options, tasks, models, hooks);
     return new Engine(lanes, tasks, models, options.maxDirect);
@@ -84,6 +92,13 @@ export class Engine {
     if (this.#faces === undefined) throw missingTask('detectFaces', 'face');
     const wanted = `face/${this.#faces.label}`;
     return (await this.#direct.ask(inputs.map(imageInput), wanted, squareBytes(this.#faces))) as FaceLists;
+  }
+
+  /** @throws RunnerError `OPTIONS_INVALID` where the runner has no task `ocr`. */
+  async readTexts(inputs: readonly ImageInput[]): Promise<PhotoTexts> {
+    if (this.#ocr === undefined) throw missingTask('readTexts', 'ocr');
+    const wanted = `ocr/${this.#ocr.label}`;
+    return (await this.#direct.ask(inputs.map(imageInput), wanted, canvasBytes(this.#ocr))) as PhotoTexts;
   }
 
   /** Resolves when no direct call waits any more. */
@@ -172,4 +187,9 @@ function tensorBytes({ preprocess }: ClipModel): number {
 /** What a photo takes before its faces are known: the square that the detector sees, as its tensor. */
 function squareBytes({ size }: FaceSettings): number {
   return 3 * size * size * Float32Array.BYTES_PER_ELEMENT;
+}
+
+/** What a photo takes before its lines are known: the pixels at which text is looked for. */
+function canvasBytes({ size }: OcrSettings): number {
+  return 3 * size * size;
 }

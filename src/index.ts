@@ -1,6 +1,7 @@
 export { createRunner, type EmbedOptions, type Runner } from './runner.js';
 export type { RunnerOptions } from './options.js';
 export type { TunableOptions } from './tunable-options.js';
+export type { OcrOptions } from './ocr-options.js';
 export type { RunnerEvents, EventName } from './events.js';
 export type { RunnerStats, ModelStats } from './stats.js';
 export type { ImageInput } from './direct.js';
@@ -22,6 +23,8 @@ export type {
   ImagePreprocess,
   Interpolation,
   ModelName,
+  OcrModel,
+  OcrSettings,
 } from './model.js';
 export type { Session, TensorData, TensorInfo } from './tensor.js';
 export type {
@@ -36,8 +39,10 @@ export type {
 } from './tasks/task.js';
 export type { Face } from './tasks/face/face.js';
 export type { Box, Detection } from './tasks/face/detection.js';
-export type { Point } from './tasks/face/similarity.js';
+export type { Point } from './tasks/image/point.js';
 export type { FaceQuality } from './tasks/face/quality.js';
+export type { TextLine } from './tasks/ocr/text-line.js';
+export type { Corners } from './tasks/ocr/rectangle.js';
 export type { Clock } from './clock.js';
 export { redisQueue, type RedisQueueOptions } from './queue/redis.js';
 export { memoryQueue, type MemoryQueue, type MemoryQueueOptions } from './queue/memory.js';

@@ -3,7 +3,7 @@ import type { Emit } from './events.js';
 import type { InputKind } from './job.js';
 import { Lane } from './lane.js';
 import { untilAborted } from './lifecycle.js';
-import type { ClipModel, FaceSettings } from './model.js';
+import type { ClipModel, FaceSettings, OcrSettings } from './model.js';
 import type { ResolvedOptions } from './options.js';
 import { ThreadPool } from './pool/pool.js';
 import type { ThreadUnit, WorkerSettings } from './pool/protocol.js';
@@ -21,6 +21,7 @@ export interface EngineHooks {
 export interface LaneModels {
   readonly clipModels: readonly ClipModel[];
   readonly faces: FaceSettings | undefined;
+  readonly ocr: OcrSettings | undefined;
 }
 
 /** How a lane differs from the others: its threads, the size of its batches, and how long a part batch may wait. */
@@ -81,7 +82,7 @@ function shapeOf(kind: InputKind, options: ResolvedOptions): LaneShape {
 function workerSettings(
   options: ResolvedOptions,
   { intraOpThreads, maxBatch }: LaneShape,
-  { clipModels, faces }: LaneModels,
+  { clipModels, faces, ocr }: LaneModels,
 ): Omit<WorkerSettings, 'tasks'> {
   const { device, strictDevice } = options;
   const { orientation, resample, roots, maxFileBytes, maxPixels, decodeTimeoutMs, decodeConcurrency, blockDecoders } =
@@ -89,6 +90,7 @@ function workerSettings(
   return {
     clipModels,
     ...(faces === undefined ? {} : { faces }),
+    ...(ocr === undefined ? {} : { ocr }),
     maxBatch,
     image: { orientation, resample, roots, maxFileBytes, maxPixels, decodeTimeoutMs, decodeConcurrency, blockDecoders },
     session: { device, strictDevice, intraOpThreads },

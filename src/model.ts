@@ -95,3 +95,31 @@ export interface FaceSettings {
   /** Whether photos without a face, or with one that fills them, are looked at again, smaller and turned. */
   readonly ladder: boolean;
 }
+
+/** PP-OCR's graphs, whose files lie on this machine. */
+export interface OcrModel {
+  /** As the user named it. */
+  readonly name: string;
+  /** Absolute path of the detector's graph (DBNet). */
+  readonly detectionFile: string;
+  /** Absolute path of the graph that reads lines. */
+  readonly recognitionFile: string;
+  /** Absolute path of the graph that tells lines upside down, where the model has one. */
+  readonly orientationFile?: string;
+  /** What the reading graph's classes stand for, from the second class on. */
+  readonly characters: readonly string[];
+}
+
+/** What the task `ocr` is to do. */
+export interface OcrSettings {
+  readonly model: OcrModel;
+  readonly label: string;
+  /** The least confidence of a line. */
+  readonly threshold: number;
+  /** The least score of a place where a line is looked for. */
+  readonly boxThreshold: number;
+  /** Longer side in pixels at which text is looked for and read. */
+  readonly size: number;
+  /** Lines; the best are read. */
+  readonly maxPerPhoto: number;
+}

@@ -5,6 +5,7 @@ import type { EventName, RunnerEvents } from './events.js';
 import { resolveRunnerOptions, type RunnerOptions } from './options.js';
 import type { RunnerStats } from './stats.js';
 import type { Face } from './tasks/face/face.js';
+import type { TextLine } from './tasks/ocr/text-line.js';
 
 /** Pulls jobs, runs models over them in threads, and delivers the results. Also answers direct calls. */
 export interface Runner {
@@ -71,6 +72,20 @@ export interface Runner {
     inputs: readonly ImageInput[],
     options: { readonly onError: 'return' },
   ): Promise<(readonly Face[] | RunnerError)[]>;
+  /**
+   * Reads the texts in pictures, in the same threads and batches as the queue's jobs; needs `ocr` among the runner's
+   * `tasks`.
+   * @returns per picture, in order, its lines in reading order, at most `maxLinesPerPhoto`: text, confidence, corners in
+   *   pixels of the picture as a person sees it. No text: an empty list.
+   * @throws RunnerError of the first picture that failed, unless `onError` is `return`; `OPTIONS_INVALID` without the
+   *   task; `RUNNER_STOPPED` before `start()` and after `stop()`.
+   */
+  readTexts(inputs: readonly ImageInput[], options?: { readonly onError?: 'throw' }): Promise<(readonly TextLine[])[]>;
+  /** As above, but a picture that fails has its `RunnerError` in its place, and the others their lines. */
+  readTexts(
+    inputs: readonly ImageInput[],
+    options: { readonly onError: 'return' },
+  ): Promise<(readonly TextLine[] | RunnerError)[]>;
 }
 
 /** What a direct call may choose. */
@@ -99,6 +114,13 @@ export function createRunner(options: RunnerOptions): Runner {
       const photos = await conductor.engineFor('detectFaces').detectFaces(inputs);
       return orThrow(
         photos.map((photo) => (photo instanceof RunnerError ? photo : photo.faces)),
+        call,
+      );
+    },
+    readTexts: async (inputs: readonly ImageInput[], call?: AnyEmbedOptions) => {
+      const photos = await conductor.engineFor('readTexts').readTexts(inputs);
+      return orThrow(
+        photos.map((photo) => (photo instanceof RunnerError ? photo : photo.lines)),
         call,
       );
     },

@@ -12,9 +12,10 @@ import {
   type Check,
 } from './check.js';
 import { DEVICES, DTYPES, type Device, type Dtype } from './model.js';
+import { OCR_CHECKS, OCR_DEFAULTS, type OcrOptions } from './ocr-options.js';
 
 /** The options that are plain values; each has a default. */
-export interface TunableOptions {
+export interface TunableOptions extends OcrOptions {
   /** Which file of a model is used. @default 'fp32' */
   readonly dtype: Dtype;
   /** Where models run; `auto` takes the best that is there, and the processor at last. @default 'auto' */
@@ -118,6 +119,7 @@ export const TUNABLE_DEFAULTS: TunableOptions = {
   maxFacesPerPhoto: 200,
   faceExtras: false,
   faceLadder: false,
+  ...OCR_DEFAULTS,
   maxElementBytes: 65_536,
   onGone: 'bury',
   authFailLimit: 10,
@@ -169,6 +171,7 @@ export const TUNABLE_CHECKS: { readonly [Name in keyof TunableOptions]: Check<Tu
   maxFacesPerPhoto: positiveInteger,
   faceExtras: flag,
   faceLadder: flag,
+  ...OCR_CHECKS,
   maxElementBytes: positiveInteger,
   onGone: oneOf(['bury', 'ack']),
   authFailLimit: wholeNumber,

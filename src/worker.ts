@@ -21,6 +21,7 @@ async function openUnits(settings: WorkerSettings, onTask: (task: string) => voi
     const opened = await task.open({
       clipModels: settings.clipModels,
       ...(settings.faces === undefined ? {} : { faces: settings.faces }),
+      ...(settings.ocr === undefined ? {} : { ocr: settings.ocr }),
       maxBatch: settings.maxBatch,
       openSession: (file) => openOnnxSession(file, settings.session),
     });

@@ -10,6 +10,7 @@ import pathlib
 
 import cv2
 import numpy as np
+from noise import noise
 
 FILE = pathlib.Path(__file__).parent.parent / "test" / "fixtures" / "golden" / "opencv.json"
 
@@ -24,15 +25,6 @@ WARPS = [
     (200, 200, -0.5, 0.5, 60.0, 20.0), (20, 20, 0.9, 0.3, 200.0, 200.0), (500, 400, 0.25, 0.01, -12.3, -4.56),
     (90, 80, 1.0, 0.0, 0.0, 0.0), (9, 9, 12.5, -3.3, 0.0, 0.0),
 ]  # fmt: skip
-
-
-def noise(width, height):
-    """A linear congruential generator, so that every language makes the same picture."""
-    state, values = 12345, np.empty(width * height * 3, np.uint8)
-    for i in range(values.size):
-        state = (state * 1103515245 + 12345) % 2**31
-        values[i] = state >> 16 & 0xFF
-    return values.reshape(height, width, 3)
 
 
 def sha256(pixels):

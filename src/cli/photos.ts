@@ -2,6 +2,7 @@ import { createRunner } from '../runner.js';
 import type { Call } from './command.js';
 import { FACE_VARIABLES, faceOptions } from './face-settings.js';
 import { createLog, type Log } from './log.js';
+import { OCR_VARIABLES, ocrOptions } from './ocr-settings.js';
 import { QUEUE_VARIABLES, queueEnds, runQueue } from './run-queue.js';
 import { MODEL_VARIABLES, PHOTO_VARIABLES, modelOptions, photoOptions } from './runner-settings.js';
 import { Terminal } from './terminal.js';
@@ -14,6 +15,7 @@ export const PHOTOS_VARIABLES = [
   ...MODEL_VARIABLES,
   'captionEnabled',
   ...FACE_VARIABLES,
+  ...OCR_VARIABLES,
   ...PHOTO_VARIABLES,
 ] as const satisfies readonly VariableName[];
 
@@ -27,11 +29,13 @@ export async function runPhotos({ settings, env }: Call<PhotosVariable>): Promis
   const { queueName: name, deadLetterName } = settings;
   const ends = queueEnds(settings, { jobs: 'photo', name, deadLetterName });
   const faces = await faceOptions(settings, env, log);
+  const ocr = await ocrOptions(settings, env, log);
   const runner = createRunner({
     ...modelOptions(settings, env),
     ...photoOptions(settings),
     ...faces,
-    tasks: faces === undefined ? ['clip'] : ['clip', 'face'],
+    ...ocr,
+    tasks: ['clip', ...(faces === undefined ? [] : ['face']), ...(ocr === undefined ? [] : ['ocr'])],
     ...{ onGone, shutdownTimeoutMs },
     ...ends,
   });
@@ -41,6 +45,7 @@ export async function runPhotos({ settings, env }: Call<PhotosVariable>): Promis
 
 /** Said once at the start, so that nobody waits for what this version does not do. */
 function sayWhatIsMissing(settings: Settings<PhotosVariable>, log: Log): void {
-  const missing = ['ocr', ...(settings.captionEnabled ? ['caption (CAPTION_ENABLED=1)'] : [])];
-  log.warn({ tasks: missing }, 'not supported yet: these tasks are passed over, a job is done without them');
+  const missing = settings.captionEnabled ? ['caption (CAPTION_ENABLED=1)'] : [];
+  if (missing.length > 0)
+    log.warn({ tasks: missing }, 'not supported yet: these tasks are passed over, a job is done without them');
 }

@@ -1,6 +1,6 @@
 import type { ErrorEnvelope } from '../errors.js';
 import type { JobInput } from '../job.js';
-import type { ClipModel, Device, FaceSettings } from '../model.js';
+import type { ClipModel, Device, FaceSettings, OcrSettings } from '../model.js';
 
 /**
  * The only shapes that cross threads (and, later, processes): plain data that can be cloned.
@@ -31,6 +31,8 @@ export interface WorkerSettings {
   readonly clipModels: readonly ClipModel[];
   /** Where one of the tasks is `face`. */
   readonly faces?: FaceSettings;
+  /** Where one of the tasks is `ocr`. */
+  readonly ocr?: OcrSettings;
   readonly maxBatch: number;
   readonly image: ImageSettings;
   readonly session: SessionSettings;

@@ -1,5 +1,5 @@
 import type { Delivery, InputKind, Job } from '../job.js';
-import type { ClipModel, Device, FaceSettings } from '../model.js';
+import type { ClipModel, Device, FaceSettings, OcrSettings } from '../model.js';
 import type { Session } from '../tensor.js';
 
 /**
@@ -115,6 +115,8 @@ export interface TaskContext {
   readonly clipModels: readonly ClipModel[];
   /** Where the runner has the task `face`. */
   readonly faces?: FaceSettings;
+  /** Where the runner has the task `ocr`. */
+  readonly ocr?: OcrSettings;
   readonly maxBatch: number;
   /** `openSession` is the only way to a model: it knows device, threads and memory settings. */
   openSession(file: string): Promise<Session>;

@@ -1,4 +1,4 @@
-/** RGB noise of a linear congruential generator; `tools/face-golden.py` makes the same. */
+/** RGB noise of a linear congruential generator; `tools/noise.py` makes the same. */
 export function noise(width: number, height: number): { width: number; height: number; data: Uint8Array } {
   let state = 12345;
   const data = Uint8Array.from({ length: width * height * 3 }, () => {

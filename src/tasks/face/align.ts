@@ -1,5 +1,6 @@
 import type { Photo } from '../task.js';
-import { fitSimilarity, type Point } from './similarity.js';
+import type { Point } from '../image/point.js';
+import { fitSimilarity } from './similarity.js';
 import { warpSimilarity } from './warp.js';
 
 /** Side of an aligned face in pixels. */

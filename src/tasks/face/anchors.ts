@@ -1,6 +1,6 @@
 import { RunnerError } from '../../errors.js';
 import type { Detection } from './detection.js';
-import type { Point } from './similarity.js';
+import type { Point } from '../image/point.js';
 
 /** The grids that detectors answer on: one cell for this many pixels of their input. */
 export const STRIDES = [8, 16, 32] as const;

@@ -1,4 +1,4 @@
-import type { Point } from './similarity.js';
+import type { Point } from '../image/point.js';
 
 /** A rectangle in pixels; `x2` and `y2` are its right and lower border. */
 export interface Box {

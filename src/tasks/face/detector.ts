@@ -3,8 +3,8 @@ import type { Device } from '../../model.js';
 import type { Session, TensorData } from '../../tensor.js';
 import { decodeAnswers, STRIDES, type AnswerDecoder, type GridAnswer } from './anchors.js';
 import type { Detection } from './detection.js';
-import { describeTensor, pickPictureInput, type GraphInput } from './graph-input.js';
-import { centredPlanes, rawPlanes, writePlanes, type PlaneFormat } from './planes.js';
+import { describeTensor, pickPictureInput, type GraphInput } from '../graph-input.js';
+import { centredPlanes, rawPlanes, writePlanes, type PlaneFormat } from '../image/planes.js';
 import { scrfdDecoder } from './scrfd.js';
 import { testDetector } from './detector-test.js';
 import { yunetDecoder } from './yunet.js';
@@ -54,7 +54,7 @@ const FAMILIES: readonly Family[] = [
  */
 export async function openDetector(session: Session, options: DetectorOptions): Promise<Detector> {
   const { file, side, threshold } = options;
-  const input = pickPictureInput(session, side, file);
+  const input = pickPictureInput(session, { width: side, height: side }, file);
   const family = pickFamily(session, file);
   // A graph without an axis for the batch in its answers would lay those of several pictures end to end.
   const canBatch = session.outputs.every(({ shape }) => shape.length === 3);

@@ -2,7 +2,7 @@ import type { Photo } from '../task.js';
 import { mapDetection, type Detection } from './detection.js';
 import { letterbox, type Letterbox } from './letterbox.js';
 import { suppressOverlaps } from './non-maximum.js';
-import type { Point } from './similarity.js';
+import type { Point } from '../image/point.js';
 import { turnLetterbox, type Turn } from './turn.js';
 
 export interface FindOptions {

@@ -1,5 +1,5 @@
 import type { Photo } from '../task.js';
-import { resizeBilinear } from './resize-bilinear.js';
+import { resizeBilinear } from '../image/resize-bilinear.js';
 
 type Picture = Pick<Photo, 'width' | 'height' | 'data'>;
 

@@ -1,6 +1,6 @@
 import { CROP_SIDE } from './align.js';
 import type { Detection } from './detection.js';
-import type { Point } from './similarity.js';
+import type { Point } from '../image/point.js';
 
 /** How good a face is for telling who it is. A rule of thumb, meant for sorting and for leaving out the worst. */
 export interface FaceQuality {

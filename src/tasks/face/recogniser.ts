@@ -3,8 +3,8 @@ import type { Session } from '../../tensor.js';
 import { normalise } from '../normalise.js';
 import { selfTest } from '../self-test.js';
 import { CROP_BYTES, CROP_SIDE } from './align.js';
-import { describeTensor, pickPictureInput } from './graph-input.js';
-import { centredPlanes, rawPlanes, writePlanes } from './planes.js';
+import { describeTensor, pickPictureInput } from '../graph-input.js';
+import { centredPlanes, rawPlanes, writePlanes } from '../image/planes.js';
 
 /** Makes vectors of aligned faces. */
 export interface Recogniser {
@@ -36,7 +36,7 @@ export interface RecogniserOptions {
  */
 export async function openRecogniser(session: Session, options: RecogniserOptions): Promise<Recogniser> {
   const { label, file } = options;
-  const input = pickPictureInput(session, CROP_SIDE, file);
+  const input = pickPictureInput(session, { width: CROP_SIDE, height: CROP_SIDE }, file);
   const [output] = session.outputs;
   if (output === undefined || session.outputs.length !== 1) {
     const found = session.outputs.map(describeTensor).join(', ');

@@ -1,5 +1,4 @@
-/** A point in pixels: `[x, y]`. */
-export type Point = readonly [x: number, y: number];
+import type { Point } from '../image/point.js';
 
 /** `x' = a x - b y + tx`, `y' = b x + a y + ty`: turn, scale and shift, never a reflection. */
 export interface Similarity {

@@ -1,5 +1,5 @@
 import type { Letterbox } from './letterbox.js';
-import type { Point } from './similarity.js';
+import type { Point } from '../image/point.js';
 
 /** Clockwise, in degrees. */
 export type Turn = 90 | 180 | 270;

@@ -1,5 +1,5 @@
 import type { Photo } from '../task.js';
-import { roundHalfEven } from './round-half-even.js';
+import { roundHalfEven } from '../image/round-half-even.js';
 import type { Similarity } from './similarity.js';
 
 /** Positions have 10 fractional bits, of which the upper 5 count. */

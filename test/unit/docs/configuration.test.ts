@@ -55,6 +55,7 @@ describe('@default comments', () => {
   it.each([
     ['src/options.ts', 'RunnerOptions', resolveRunnerOptions],
     ['src/tunable-options.ts', 'TunableOptions', resolveRunnerOptions],
+    ['src/ocr-options.ts', 'OcrOptions', resolveRunnerOptions],
     ['src/queue/redis-options.ts', 'RedisQueueOptions', resolveRedisQueueOptions],
     ['src/queue/queue-options.ts', 'CommonQueueOptions', resolveRedisQueueOptions],
     ['src/sink/courier-options.ts', 'CourierOptions', resolveCourierOptions],

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { decodeAnswers, type GridAnswer } from '../../../src/tasks/face/anchors.js';
 import type { Detection } from '../../../src/tasks/face/detection.js';
 import { suppressOverlaps } from '../../../src/tasks/face/non-maximum.js';
-import { centredPlanes, rawPlanes, writePlanes } from '../../../src/tasks/face/planes.js';
+import { centredPlanes, rawPlanes, writePlanes } from '../../../src/tasks/image/planes.js';
 import { scrfdDecoder } from '../../../src/tasks/face/scrfd.js';
 import { yunetDecoder } from '../../../src/tasks/face/yunet.js';
 

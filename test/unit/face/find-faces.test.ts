@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Detection } from '../../../src/tasks/face/detection.js';
 import { findFaces } from '../../../src/tasks/face/find-faces.js';
-import type { Point } from '../../../src/tasks/face/similarity.js';
+import type { Point } from '../../../src/tasks/image/point.js';
 import type { Photo } from '../../../src/tasks/task.js';
 
 const SIDE = 64;

@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { alignFace } from '../../../src/tasks/face/align.js';
 import { clampBox } from '../../../src/tasks/face/detection.js';
 import { letterbox } from '../../../src/tasks/face/letterbox.js';
-import { roundHalfEven } from '../../../src/tasks/face/round-half-even.js';
-import { fitSimilarity, type Point } from '../../../src/tasks/face/similarity.js';
+import { roundHalfEven } from '../../../src/tasks/image/round-half-even.js';
+import { fitSimilarity } from '../../../src/tasks/face/similarity.js';
+import type { Point } from '../../../src/tasks/image/point.js';
 import { turnLetterbox } from '../../../src/tasks/face/turn.js';
 import { noise } from '../../support/noise.js';
 

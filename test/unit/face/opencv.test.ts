@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { resizeBilinear } from '../../../src/tasks/face/resize-bilinear.js';
+import { resizeBilinear } from '../../../src/tasks/image/resize-bilinear.js';
 import type { Similarity } from '../../../src/tasks/face/similarity.js';
 import { warpSimilarity } from '../../../src/tasks/face/warp.js';
 import { noise } from '../../support/noise.js';

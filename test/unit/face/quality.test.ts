@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { judgeFace } from '../../../src/tasks/face/quality.js';
-import type { Point } from '../../../src/tasks/face/similarity.js';
+import type { Point } from '../../../src/tasks/image/point.js';
 
 const box = { x1: 0, y1: 0, x2: 120, y2: 150 };
 /** Eyes 40 apart, the mouth 40 below them, the nose at 0.55 of the way. */

@@ -1,5 +1,5 @@
-import { RunnerError } from '../../errors.js';
-import type { Session, TensorInfo } from '../../tensor.js';
+import { RunnerError } from '../errors.js';
+import type { Session, TensorInfo } from '../tensor.js';
 
 /** The pictures that a graph takes. */
 export interface GraphInput {
@@ -8,18 +8,25 @@ export interface GraphInput {
   readonly fixedBatch: number | undefined;
 }
 
+/** Size of the pictures that a graph is to take, in pixels; undefined where the graph must leave it free. */
+export interface InputSize {
+  readonly width: number | undefined;
+  readonly height: number | undefined;
+}
+
 /**
- * The one input of a graph that takes RGB pictures of `side x side` pixels as float32.
+ * The one input of a graph that takes pictures of this size, of three channels, as float32.
  * @throws RunnerError `MODEL_INVALID`
  */
-export function pickPictureInput(session: Session, side: number, title: string): GraphInput {
+export function pickPictureInput(session: Session, { width, height }: InputSize, title: string): GraphInput {
   const [input] = session.inputs;
+  const wanted = `[batch, 3, ${height ?? 'any'}, ${width ?? 'any'}]`;
   if (input === undefined || session.inputs.length !== 1 || input.type !== 'float32' || input.shape.length !== 4) {
-    throw unfit(session, `${title}: expected one float32 input [batch, 3, ${side}, ${side}]`);
+    throw unfit(session, `${title}: expected one float32 input ${wanted}`);
   }
   const sides = input.shape.slice(1).map(fixedLength);
-  const fits = [3, side, side].every((length, axis) => sides[axis] === undefined || sides[axis] === length);
-  if (!fits) throw unfit(session, `${title}: expected an input of [batch, 3, ${side}, ${side}]`);
+  const fits = [3, height, width].every((length, axis) => sides[axis] === undefined || sides[axis] === length);
+  if (!fits) throw unfit(session, `${title}: expected an input of ${wanted}`);
   return { name: input.name, fixedBatch: fixedLength(input.shape[0] ?? '') };
 }
 
