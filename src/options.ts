@@ -23,6 +23,9 @@ export interface RunnerOptions extends Partial<TunableOptions> {
   readonly hub?: HubOptions;
 }
 
+/** Each photo of 12 megapixels is 36 MB. */
+const MOST_DECODINGS = 4;
+
 /** Options with every default filled in. */
 export interface ResolvedOptions extends TunableOptions {
   readonly queues: readonly Queue[];
@@ -48,6 +51,7 @@ export function resolveRunnerOptions(options: RunnerOptions): ResolvedOptions {
   return {
     ...resolved,
     intraOpThreads,
+    decodeConcurrency: resolved.decodeConcurrency || Math.min(MOST_DECODINGS, intraOpThreads),
     maxInFlight: resolved.maxInFlight || resolved.maxBatch * resolved.threads * 4,
     queues,
     sink,

@@ -50,7 +50,7 @@ export interface TunableOptions extends OcrOptions {
   readonly maxPixels: number;
   /** Time limit of one decoding. @default 30000 */
   readonly decodeTimeoutMs: number;
-  /** Decodings at a time in one thread. @default 4 */
+  /** Photos decoded, and held with all their pixels, at a time in one thread; 0: as many as it has cores, at most 4. @default 0 */
   readonly decodeConcurrency: number;
   /** Shut off decoders for all but JPEG, PNG, WebP, GIF and AVIF, for sharp in this whole process. @default true */
   readonly blockDecoders: boolean;
@@ -107,7 +107,7 @@ export const TUNABLE_DEFAULTS: TunableOptions = {
   maxFileBytes: 100 * 1024 * 1024,
   maxPixels: 100_000_000,
   decodeTimeoutMs: 30_000,
-  decodeConcurrency: 4,
+  decodeConcurrency: 0,
   blockDecoders: true,
   embeddingDim: 0,
   faceModel: 'buffalo_l',
@@ -159,7 +159,7 @@ export const TUNABLE_CHECKS: { readonly [Name in keyof TunableOptions]: Check<Tu
   maxFileBytes: positiveInteger,
   maxPixels: positiveInteger,
   decodeTimeoutMs: wholeNumberBetween(1, 3_600_000),
-  decodeConcurrency: positiveInteger,
+  decodeConcurrency: wholeNumber,
   blockDecoders: flag,
   embeddingDim: wholeNumber,
   faceModel: someText,
