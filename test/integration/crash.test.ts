@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CommandProcess } from '../support/command.js';
 import { CLIP, IMAGES, photoJob } from '../support/fixtures.js';
 import { startGalleryServer, type GalleryServer } from '../support/gallery-server.js';
+import { queueLeft } from '../support/queue-left.js';
 import { startRedis, type RedisServer } from '../support/redis-server.js';
 
 const JOBS = 2000;
@@ -62,17 +63,7 @@ it(
     }
     const last = start();
     await until(async () => called().size === JOBS - badIds.size && (await client.llen(`${queue}_dlq`)) >= badIds.size);
-    await until(async () => {
-      const keys = await client.keys(`runner:{${queue}}:*`);
-      const sizes = await Promise.all(
-        keys.map(async (key) => {
-          const type = await client.type(key);
-          if (type === 'list') return client.llen(key);
-          return type === 'zset' ? client.zcard(key) : 0;
-        }),
-      );
-      return (await client.llen(queue)) === 0 && sizes.every((size) => size === 0);
-    });
+    await until(async () => Object.keys(await queueLeft(client, queue)).length === 0);
 
     const dead = (await client.lrange(`${queue}_dlq`, 0, -1)).map(
       (entry) => JSON.parse(entry) as { photo_id: number; _runner: { reason: string } },

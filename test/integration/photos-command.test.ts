@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { CommandProcess } from '../support/command.js';
 import { CLIP, cosine, goldenEmbedding, IMAGES, photoJob } from '../support/fixtures.js';
 import { startGalleryServer, type GalleryServer } from '../support/gallery-server.js';
+import { queueLeft } from '../support/queue-left.js';
 import { startRedis, type RedisServer } from '../support/redis-server.js';
 import { startScriptedServer } from '../support/scripted-server.js';
 
@@ -50,16 +51,7 @@ function photos(env: Readonly<Record<string, string>> = {}, args: readonly strin
 const push = (...jobs: string[]): Promise<number> => client.lpush(queue, ...jobs);
 
 /** Everything that the runner keeps in Redis for a queue, apart from the dead letters. */
-async function leftovers(): Promise<Record<string, number>> {
-  const keys = [queue, ...(await client.keys(`runner:{${queue}}:*`))];
-  const left: Record<string, number> = {};
-  for (const key of keys) {
-    const type = await client.type(key);
-    const size = type === 'list' ? await client.llen(key) : type === 'zset' ? await client.zcard(key) : 0;
-    if (size > 0) left[key] = size;
-  }
-  return left;
-}
+const leftovers = (): Promise<Record<string, number>> => queueLeft(client, queue);
 
 async function deadLetters(): Promise<{ photo_id: number; _runner: { reason: string; attempts: number } }[]> {
   return (await client.lrange(`${queue}_dlq`, 0, -1)).map((entry) => JSON.parse(entry) as never);

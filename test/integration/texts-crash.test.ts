@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { CommandProcess } from '../support/command.js';
 import { SIGLIP } from '../support/fixtures.js';
 import { startGalleryServer, type GalleryServer } from '../support/gallery-server.js';
+import { queueLeft } from '../support/queue-left.js';
 import { startRedis, type RedisServer } from '../support/redis-server.js';
 import { writeTextModel } from '../support/text-model.js';
 import { until } from '../support/until.js';
@@ -70,13 +71,7 @@ function task(id: number): string {
 }
 
 async function countLeft(): Promise<number> {
-  let left = await client.llen(queue);
-  for (const key of await client.keys(`runner:{${queue}}:*`)) {
-    const type = await client.type(key);
-    if (type === 'list') left += await client.llen(key);
-    if (type === 'zset') left += await client.zcard(key);
-  }
-  return left;
+  return Object.values(await queueLeft(client, queue)).reduce((sum, size) => sum + size, 0);
 }
 
 it(
