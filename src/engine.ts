@@ -4,12 +4,14 @@ import { RunnerError } from './errors.js';
 import type { Emit } from './events.js';
 import type { InputKind } from './job.js';
 import type { Lane, LaneItem } from './lane.js';
-import { openLanes, type EngineHooks, type LaneModels } from './lanes.js';
+import { resolveCaptions } from './caption-settings.js';
+import { openLanes, type EngineHooks } from './lanes.js';
 import { resolveFaces } from './face-settings.js';
-import type { ClipModel, FaceSettings } from './model.js';
+import type { CaptionSettings, ClipModel, FaceSettings, ImagePreprocess, RunnerModels } from './model.js';
 import { resolveClipModel } from './models/resolve.js';
 import type { ResolvedOptions } from './options.js';
 import type { TaskTable } from './task-table.js';
+import type { Caption } from './tasks/caption.js';
 import type { PhotoFaces } from './tasks/face/face.js';
 
 /** One vector or failure per input, in order. */
@@ -17,6 +19,9 @@ export type Vectors = readonly (Float32Array | RunnerError)[];
 
 /** The faces of one photo, or its failure, per input, in order. */
 export type FaceLists = readonly (PhotoFaces | RunnerError)[];
+
+/** The description of one photo, or its failure, per input, in order. */
+export type Captions = readonly (Caption | RunnerError)[];
 
 /** Models, threads and batches: the part of a runner that needs no queue. */
 export class Engine {
@@ -26,21 +31,27 @@ export class Engine {
   readonly #tasks: TaskTable;
   readonly #models: readonly ClipModel[];
   readonly #faces: FaceSettings | undefined;
+  readonly #captions: CaptionSettings | undefined;
   readonly #direct: DirectCalls;
 
   private constructor(
     lanes: ReadonlyMap<InputKind, Lane>,
     tasks: TaskTable,
-    { clipModels, faces }: LaneModels,
+    { clipModels, faces, captions }: RunnerModels,
     maxDirect: number,
   ) {
     this.#lanes = lanes;
     this.#tasks = tasks;
     this.#models = clipModels;
     this.#faces = faces;
+    this.#captions = captions;
     this.#direct = new DirectCalls((items) => this.submit(items), maxDirect);
-    const faceBytes = faces === undefined ? 0 : squareBytes(faces);
-    this.itemBytes = clipModels.reduce((sum, model) => sum + tensorBytes(model), faceBytes);
+    const taskBytes = [
+      ...clipModels.map(({ preprocess }) => tensorBytes(preprocess)),
+      faces === undefined ? 0 : squareBytes(faces),
+      tensorBytes(captions?.model.preprocess),
+    ];
+    this.itemBytes = taskBytes.reduce((sum, bytes) => sum + bytes, 0);
   }
 
   /**
@@ -49,10 +60,15 @@ export class Engine {
    */
   static async open(options: ResolvedOptions, tasks: TaskTable, hooks: EngineHooks): Promise<Engine> {
     if (tasks.kinds().includes('image')) await checkRoots(options.roots);
-    const needsModels = tasks.has('clip') || tasks.has('text');
+    const needsModels = tasks.has('clip') || tasks.has('text') || tasks.has('caption');
     const clipModels = needsModels ? await resolveModels(options, tasks, hooks) : [];
     const faces = tasks.has('face') ? await resolveFaces(options, hooks) : undefined;
-    const models: LaneModels = { clipModels, faces };
+    const captions = tasks.has('caption') ? await resolveCaptions(options, hooks) : undefined;
+    const models: RunnerModels = {
+      clipModels,
+      ...(faces === undefined ? {} : { faces }),
+      ...(captions === undefined ? {} : { captions }),
+    };
     tellLicences([...clipModels, ...(faces === undefined ? [] : [{ ...faces.model, label: faces.label }])], hooks.emit);
     const lanes = await openLanes(options, tasks, models, hooks);
     return new Engine(lanes, tasks, models, options.maxDirect);
@@ -69,7 +85,7 @@ export class Engine {
   /** @throws RunnerError `OPTIONS_INVALID` for an unknown label, or where the runner has no task `clip`. */
   async embedImages(inputs: readonly ImageInput[], label: string | undefined): Promise<Vectors> {
     const model = this.#modelFor('embedImages', 'clip', label);
-    return this.#ask(inputs.map(imageInput), `clip/${model.label}`, tensorBytes(model));
+    return this.#ask(inputs.map(imageInput), `clip/${model.label}`, tensorBytes(model.preprocess));
   }
 
   /** @throws RunnerError `OPTIONS_INVALID` for an unknown label, or where the runner has no task `text`. */
@@ -83,6 +99,14 @@ export class Engine {
     if (this.#faces === undefined) throw missingTask('detectFaces', 'face');
     const wanted = `face/${this.#faces.label}`;
     return (await this.#direct.ask(inputs.map(imageInput), wanted, squareBytes(this.#faces))) as FaceLists;
+  }
+
+  /** @throws RunnerError `OPTIONS_INVALID` where the runner has no task `caption`. */
+  async describeImages(inputs: readonly ImageInput[]): Promise<Captions> {
+    const [clip] = this.#models;
+    if (this.#captions === undefined || clip === undefined) throw missingTask('describeImages', 'caption');
+    const bytes = tensorBytes(this.#captions.model.preprocess);
+    return (await this.#direct.ask(inputs.map(imageInput), `caption/${clip.label}`, bytes)) as Captions;
   }
 
   /** Resolves when no direct call waits any more. */
@@ -150,10 +174,11 @@ async function resolveModels(
   { emit, signal }: EngineHooks,
 ): Promise<readonly ClipModel[]> {
   const { models, dtype, hub } = options;
-  const wantText = tasks.has('text');
   const wantVision = tasks.kinds().includes('image');
   const resolved: ClipModel[] = [];
-  for (const model of models) {
+  for (const [index, model] of models.entries()) {
+    // The first model's text side embeds captions.
+    const wantText = tasks.has('text') || (index === 0 && tasks.has('caption'));
     const onProgress = (progress: { file: string; receivedBytes: number; totalBytes: number }): void =>
       emit('model:progress', { label: model.label, ...progress });
     resolved.push(await resolveClipModel(model, { ...hub, dtype, wantVision, wantText, signal, onProgress }));
@@ -161,7 +186,7 @@ async function resolveModels(
   return resolved;
 }
 
-function tensorBytes({ preprocess }: ClipModel): number {
+function tensorBytes(preprocess: ImagePreprocess | undefined): number {
   if (preprocess === undefined) return 0;
   return 3 * preprocess.crop.width * preprocess.crop.height * Float32Array.BYTES_PER_ELEMENT;
 }

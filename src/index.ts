@@ -13,6 +13,8 @@ export {
 } from './errors.js';
 export type { Delivery, Job, JobInput, JobType } from './job.js';
 export type {
+  CaptionModel,
+  CaptionSettings,
   ClipModel,
   Device,
   Dtype,
@@ -21,6 +23,7 @@ export type {
   ImagePreprocess,
   Interpolation,
   ModelName,
+  RunnerModels,
 } from './model.js';
 export type { Session, TensorData, TensorInfo } from './tensor.js';
 export type {
@@ -33,6 +36,7 @@ export type {
   TaskUnit,
   UnitInfo,
 } from './tasks/task.js';
+export type { Caption } from './tasks/caption.js';
 export type { Face } from './tasks/face/face.js';
 export type { Box, Detection } from './tasks/face/detection.js';
 export type { Point } from './tasks/face/similarity.js';

@@ -29,7 +29,7 @@ export interface RunnerOptions extends Partial<TunableOptions> {
   readonly sink?: Sink;
   /** CLIP models: a list, or `label=name[,label=name…]`; a name is a hub repository or a local folder. */
   readonly models?: string | readonly ModelName[];
-  /** Names of built-in tasks (`clip`, `face`, `text`), and tasks of one's own. @default ['clip'] */
+  /** Names of built-in tasks (`clip`, `face`, `caption`, `text`), and tasks of one's own. @default ['clip'] */
   readonly tasks?: readonly (string | Task)[];
   /** How models are found on a hub, and where they are kept. */
   readonly hub?: HubOptions;
@@ -95,6 +95,10 @@ export interface TunableOptions {
   readonly faceExtras: boolean;
   /** Photos without a face, or with one that fills them, are looked at again, smaller and turned. @default false */
   readonly faceLadder: boolean;
+  /** Captioner of the task `caption`: a repository or a folder. @default 'Salesforce/blip-image-captioning-base' */
+  readonly captionModel: string;
+  /** Tokens of a caption at most. @default 64 */
+  readonly captionMaxTokens: number;
   /** Longest element that is parsed, in bytes. @default 65536 */
   readonly maxElementBytes: number;
   /** What becomes of a job whose photo the server no longer knows (404): a dead letter, or done. @default 'bury' */
@@ -139,6 +143,8 @@ const DEFAULTS: TunableOptions = {
   maxFacesPerPhoto: 200,
   faceExtras: false,
   faceLadder: false,
+  captionModel: 'Salesforce/blip-image-captioning-base',
+  captionMaxTokens: 64,
   maxElementBytes: 65_536,
   onGone: 'bury',
   authFailLimit: 10,
@@ -189,6 +195,8 @@ const CHECKS: { readonly [Name in keyof TunableOptions]: Check<TunableOptions[Na
   maxFacesPerPhoto: positiveInteger,
   faceExtras: flag,
   faceLadder: flag,
+  captionModel: someText,
+  captionMaxTokens: positiveInteger,
   maxElementBytes: positiveInteger,
   onGone: oneOf(['bury', 'ack']),
   authFailLimit: wholeNumber,

@@ -12,6 +12,7 @@ import { relayCourierEvents, relayQueueEvents } from './relay.js';
 import { createCourier, type Courier } from './sink/courier.js';
 import { StatsCounter, type RunnerStats } from './stats.js';
 import { TaskTable } from './task-table.js';
+import type { Caption } from './tasks/caption.js';
 import type { Face } from './tasks/face/face.js';
 
 /** Pulls jobs, runs models over them in threads, and delivers the results. Also answers direct calls. */
@@ -79,6 +80,20 @@ export interface Runner {
     inputs: readonly ImageInput[],
     options: { readonly onError: 'return' },
   ): Promise<(readonly Face[] | RunnerError)[]>;
+  /**
+   * Describes pictures in a sentence each, in the same threads and batches as the queue's jobs; needs `caption` among the
+   * runner's `tasks`, and a CLIP model, whose text side embeds the sentences.
+   * @returns per picture, in order, its sentence and the sentence's L2-normalised embedding; no embedding where the model
+   *   had nothing to say.
+   * @throws RunnerError of the first picture that failed, unless `onError` is `return`; `OPTIONS_INVALID` without the
+   *   task; `RUNNER_STOPPED` before `start()` and after `stop()`.
+   */
+  describeImages(inputs: readonly ImageInput[], options?: { readonly onError?: 'throw' }): Promise<Caption[]>;
+  /** As above, but a picture that fails has its `RunnerError` in its place, and the others their captions. */
+  describeImages(
+    inputs: readonly ImageInput[],
+    options: { readonly onError: 'return' },
+  ): Promise<(Caption | RunnerError)[]>;
 }
 
 /** What a direct call may choose. */
@@ -119,6 +134,8 @@ export function createRunner(options: RunnerOptions): Runner {
         call,
       );
     },
+    describeImages: async (inputs: readonly ImageInput[], call?: AnyEmbedOptions) =>
+      orThrow(await conductor.engineFor('describeImages').describeImages(inputs), call),
   };
 }
 

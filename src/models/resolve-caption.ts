@@ -1,0 +1,112 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { RunnerError } from '../errors.js';
+import type { CaptionModel, Dtype } from '../model.js';
+import { readConfig } from './config-reader.js';
+import type { DownloadProgress } from './download.js';
+import { resolveHubOptions, type HubOptions } from './hub-options.js';
+import { ensureGraph, openRepository } from './open-model.js';
+import { parsePreprocess } from './preprocess-config.js';
+import { isLocalFolder, parseRepository } from './repository.js';
+import { openFolder, type ModelSource } from './source.js';
+
+export interface ResolveCaptionOptions extends HubOptions {
+  /** @default 'fp32' */
+  readonly dtype?: Dtype | undefined;
+  readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Names of the two graphs, without the dtype's ending; the first that is there is taken. */
+const STEMS = {
+  encoder: ['onnx/vision_model', 'onnx/encoder_model'],
+  decoder: ['onnx/text_decoder_with_past_model', 'onnx/text_decoder_model_merged', 'onnx/decoder_model_merged'],
+} as const;
+
+const ENDINGS: Readonly<Record<Dtype, string>> = { fp32: '', fp16: '_fp16', q8: '_quantized' };
+
+/** What transformers takes where a configuration is silent. */
+const BLIP_START = 30_522;
+const BLIP_END = 102;
+const BERT_POSITIONS = 512;
+
+/**
+ * Finds a captioner: a local folder; what `tools/export/export_blip.py` has made of a name, in the cache; a repository
+ * with the graphs in the cache or on the hub.
+ * @param name a repository (`Salesforce/blip-image-captioning-base`) or a folder (`./models/x`)
+ * @throws RunnerError `OPTIONS_INVALID`, `MODEL_NOT_FOUND` with the way to make one, `MODEL_INVALID`, `MODEL_DOWNLOAD`,
+ * `MODEL_OFFLINE`, `MODEL_CORRUPT`, `RUNNER_STOPPED`
+ */
+export async function resolveCaptionModel(name: string, options: ResolveCaptionOptions = {}): Promise<CaptionModel> {
+  const { dtype = 'fp32', onProgress, signal, ...hubOptions } = options;
+  const hub = resolveHubOptions(hubOptions);
+  if (await isLocalFolder(name)) return buildModel(await openFolder(name), name, dtype);
+  const exported = exportFolder(hub.cacheDir, name);
+  if ((await stat(exported).catch(() => undefined))?.isDirectory() === true) return buildModel(await openFolder(exported), name, dtype);
+  const request = { hub, onProgress, signal, build: (source: ModelSource) => buildModel(source, name, dtype) };
+  return openRepository(name, request).catch((thrown: unknown) => {
+    const isMissing = thrown instanceof RunnerError && ['MODEL_NOT_FOUND', 'MODEL_OFFLINE'].includes(thrown.code);
+    throw isMissing ? notExported(name, exported, thrown) : thrown;
+  });
+}
+
+/** Where captioners that were exported by hand are looked for by their name. */
+function exportFolder(cacheDir: string, name: string): string {
+  return join(cacheDir, 'clip-runner', 'exports', parseRepository(name).id.replace('/', '--'));
+}
+
+function notExported(name: string, folder: string, cause: unknown): RunnerError {
+  return new RunnerError(
+    'MODEL_NOT_FOUND',
+    `There is no ONNX export of the caption model ${name}: make it once with "python tools/export/export_blip.py ${name} ` +
+      `${folder}", name a folder (CAPTION_MODEL_NAME=./folder), or go without captions (CAPTION_ENABLED=0).`,
+    { cause },
+  );
+}
+
+async function buildModel(source: ModelSource, name: string, dtype: Dtype): Promise<CaptionModel> {
+  const encoder = findGraph(source, 'encoder', dtype);
+  const decoder = findGraph(source, 'decoder', dtype);
+  const configs = ['preprocessor_config.json', 'config.json', 'tokenizer.json'];
+  const missing = configs.find((file) => !source.files.has(file));
+  if (missing !== undefined) throw new RunnerError('MODEL_NOT_FOUND', `There is no ${missing} in ${source.title}.`);
+  await source.ensure([...configs, ...['tokenizer_config.json'].filter((file) => source.files.has(file))]);
+  const encoderFile = await ensureGraph(source, encoder);
+  const decoderFile = await ensureGraph(source, decoder);
+  const preprocessFile = join(source.folder, 'preprocessor_config.json');
+  const preprocess = parsePreprocess(preprocessFile, await readFile(preprocessFile, 'utf8'));
+  await source.seal();
+  return {
+    name,
+    folder: source.folder,
+    dtype,
+    encoderFile,
+    decoderFile,
+    tokenizerFolder: source.folder,
+    preprocess,
+    ...(await readIds(join(source.folder, 'config.json'))),
+  };
+}
+
+function findGraph({ files, title }: ModelSource, side: keyof typeof STEMS, dtype: Dtype): string {
+  const candidates = STEMS[side].map((stem) => `${stem}${ENDINGS[dtype]}.onnx`);
+  const graph = candidates.find((file) => files.has(file));
+  if (graph !== undefined) return graph;
+  throw new RunnerError(
+    'MODEL_NOT_FOUND',
+    `There is no caption ${side} (dtype ${dtype}) in ${title}: expected ${candidates.join(' or ')}.`,
+  );
+}
+
+/** BLIP begins with `bos_token_id` ([DEC]) and ends with `sep_token_id`; its `eos_token_id` is not used. */
+async function readIds(file: string): Promise<Pick<CaptionModel, 'startId' | 'endId' | 'maxPositions'>> {
+  const config = readConfig(file, await readFile(file, 'utf8'));
+  const text = config.has('text_config') ? config.section('text_config') : config;
+  const whole = (key: string, fallback: number): number =>
+    text.number(key, fallback, 'a whole number', (value) => Number.isSafeInteger(value) && value >= 0);
+  return {
+    startId: whole('bos_token_id', BLIP_START),
+    endId: whole('sep_token_id', BLIP_END),
+    maxPositions: whole('max_position_embeddings', BERT_POSITIONS),
+  };
+}
