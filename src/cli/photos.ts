@@ -2,6 +2,7 @@ import { redisQueue } from '../queue/redis.js';
 import { createRunner } from '../runner.js';
 import { httpSink } from '../sink/http.js';
 import type { Call } from './command.js';
+import { CAPTION_VARIABLES, captionOptions } from './caption-settings.js';
 import { FACE_VARIABLES, faceOptions } from './face-settings.js';
 import { createLog, type Log } from './log.js';
 import { runQueue } from './run-queue.js';
@@ -16,7 +17,7 @@ export const PHOTOS_VARIABLES = [
   'apiBaseUrl',
   'token',
   ...MODEL_VARIABLES,
-  'captionEnabled',
+  ...CAPTION_VARIABLES,
   ...FACE_VARIABLES,
   ...PHOTO_VARIABLES,
   'maxAttempts',
@@ -39,11 +40,13 @@ export async function runPhotos({ settings, env }: Call<PhotosVariable>): Promis
     ...(settings.deadLetterName === '' ? {} : { deadLetterName: settings.deadLetterName }),
   });
   const faces = await faceOptions(settings, env, log);
+  const captions = await captionOptions(settings, env, log);
   const runner = createRunner({
     ...modelOptions(settings, env),
     ...photoOptions(settings),
     ...faces,
-    tasks: faces === undefined ? ['clip'] : ['clip', 'face'],
+    ...captions,
+    tasks: ['clip', ...(faces === undefined ? [] : ['face']), ...(captions === undefined ? [] : ['caption'])],
     ...{ onGone, shutdownTimeoutMs },
     queue,
     sink: httpSink({ baseUrl: settings.apiBaseUrl, token: settings.token }),
@@ -54,8 +57,7 @@ export async function runPhotos({ settings, env }: Call<PhotosVariable>): Promis
 
 /** Said once at the start, so that nobody waits for what this version does not do. */
 function sayWhatIsMissing(settings: Settings<PhotosVariable>, log: Log): void {
-  const missing = ['ocr', ...(settings.captionEnabled ? ['caption (CAPTION_ENABLED=1)'] : [])];
-  log.warn({ tasks: missing }, 'not supported yet: these tasks are passed over, a job is done without them');
+  log.warn({ tasks: ['ocr'] }, 'not supported yet: these tasks are passed over, a job is done without them');
   if (settings.token === '')
     log.warn('PROCESSING_INTERNAL_TOKEN is empty: the server will refuse the callbacks unless it has none either');
 }

@@ -34,20 +34,34 @@ const BERT_POSITIONS = 512;
  * Finds a captioner: a local folder; what `tools/export/export_blip.py` has made of a name, in the cache; a repository
  * with the graphs in the cache or on the hub.
  * @param name a repository (`Salesforce/blip-image-captioning-base`) or a folder (`./models/x`)
- * @throws RunnerError `OPTIONS_INVALID`, `MODEL_NOT_FOUND` with the way to make one, `MODEL_INVALID`, `MODEL_DOWNLOAD`,
- * `MODEL_OFFLINE`, `MODEL_CORRUPT`, `RUNNER_STOPPED`
+ * @throws RunnerError `OPTIONS_INVALID` with the way to make one where there is none, `MODEL_NOT_FOUND`, `MODEL_INVALID`,
+ * `MODEL_DOWNLOAD`, `MODEL_CORRUPT`, `RUNNER_STOPPED`
  */
 export async function resolveCaptionModel(name: string, options: ResolveCaptionOptions = {}): Promise<CaptionModel> {
   const { dtype = 'fp32', onProgress, signal, ...hubOptions } = options;
   const hub = resolveHubOptions(hubOptions);
   if (await isLocalFolder(name)) return buildModel(await openFolder(name), name, dtype);
   const exported = exportFolder(hub.cacheDir, name);
-  if ((await stat(exported).catch(() => undefined))?.isDirectory() === true) return buildModel(await openFolder(exported), name, dtype);
+  if ((await stat(exported).catch(() => undefined))?.isDirectory() === true)
+    return buildModel(await openFolder(exported), name, dtype);
   const request = { hub, onProgress, signal, build: (source: ModelSource) => buildModel(source, name, dtype) };
   return openRepository(name, request).catch((thrown: unknown) => {
     const isMissing = thrown instanceof RunnerError && ['MODEL_NOT_FOUND', 'MODEL_OFFLINE'].includes(thrown.code);
     throw isMissing ? notExported(name, exported, thrown) : thrown;
   });
+}
+
+/** The same from what is on this machine already; undefined where it is not all there. Touches no network. */
+export async function findLocalCaptionModel(
+  name: string,
+  options: ResolveCaptionOptions = {},
+): Promise<CaptionModel | undefined> {
+  try {
+    return await resolveCaptionModel(name, { ...options, offline: true });
+  } catch (thrown) {
+    if (thrown instanceof RunnerError && thrown.code === 'OPTIONS_INVALID') return undefined;
+    throw thrown;
+  }
 }
 
 /** Where captioners that were exported by hand are looked for by their name. */
@@ -57,7 +71,7 @@ function exportFolder(cacheDir: string, name: string): string {
 
 function notExported(name: string, folder: string, cause: unknown): RunnerError {
   return new RunnerError(
-    'MODEL_NOT_FOUND',
+    'OPTIONS_INVALID',
     `There is no ONNX export of the caption model ${name}: make it once with "python tools/export/export_blip.py ${name} ` +
       `${folder}", name a folder (CAPTION_MODEL_NAME=./folder), or go without captions (CAPTION_ENABLED=0).`,
     { cause },

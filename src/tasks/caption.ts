@@ -82,7 +82,8 @@ async function embedSentences(
   sentences: readonly (string | RunnerError)[],
 ): Promise<readonly (Caption | RunnerError)[]> {
   const said = sentences.flatMap((sentence) => (typeof sentence === 'string' && sentence !== '' ? [sentence] : []));
-  const ids = await Promise.all(said.map((sentence) => texts.prepare(sentence)));
+  const ids: (readonly number[])[] = [];
+  for (const sentence of said) ids.push(await texts.prepare(sentence));
   const vectors = said.length === 0 ? [] : await texts.run(ids);
   let next = 0;
   return sentences.map((text): Caption | RunnerError => {

@@ -102,7 +102,7 @@ describe('clip-runner photos', () => {
     await command.logged('ready');
     const lines = command.log.filter(({ msg }) => msg.startsWith('not supported yet'));
     expect(lines).toHaveLength(1);
-    expect(lines[0]).toMatchObject({ tasks: ['ocr', 'caption (CAPTION_ENABLED=1)'] });
+    expect(lines[0]).toMatchObject({ tasks: ['ocr'] });
   });
 
   it('stops with SIGTERM under load: exit 0 within 8 s, unfinished jobs back in their order', async () => {

@@ -92,7 +92,10 @@ function stateVectors(
 ): (tensor: Float32Array, row: number) => Float32Array | RunnerError {
   const states = outputs['last_hidden_state'];
   if (states === undefined)
-    throw new RunnerError('MODEL_INVALID', `${encoderFile}: expected an output last_hidden_state [batch, places, width].`);
+    throw new RunnerError(
+      'MODEL_INVALID',
+      `${encoderFile}: expected an output last_hidden_state [batch, places, width].`,
+    );
   const rows = states.dims[0] ?? 1;
   return (_, row) => normalise({ ...states, dims: [rows, states.data.length / rows] }, row);
 }

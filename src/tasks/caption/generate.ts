@@ -69,7 +69,8 @@ function firstFeeds(pictures: EncodedPictures, rows: number, { graph, file }: Ge
   }
   for (const slot of graph.slots) {
     const { input, output, isPicture } = slot;
-    const given = isPicture && output === undefined ? pictures[input.name.replace('past_key_values', 'present')] : undefined;
+    const given =
+      isPicture && output === undefined ? pictures[input.name.replace('past_key_values', 'present')] : undefined;
     feeds[input.name] = given ?? emptyTensor(input.type, emptyDims(slot, rows, file));
   }
   return feeds;
@@ -82,7 +83,8 @@ function emptyTensor(type: string, dims: readonly number[]): TensorData {
 function stepFeeds({ ids, switchInput }: DecoderGraph, next: readonly number[], hasCache: boolean): Feeds {
   const data = ids.type === 'int32' ? Int32Array.from(next) : BigInt64Array.from(next.map(BigInt));
   const feeds: Record<string, TensorData> = { [ids.name]: { type: ids.type, data, dims: [next.length, 1] } };
-  if (switchInput !== undefined) feeds[switchInput] = { type: 'bool', data: Uint8Array.of(hasCache ? 1 : 0), dims: [1] };
+  if (switchInput !== undefined)
+    feeds[switchInput] = { type: 'bool', data: Uint8Array.of(hasCache ? 1 : 0), dims: [1] };
   return feeds;
 }
 

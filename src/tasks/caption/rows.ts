@@ -13,7 +13,7 @@ export function dropRow({ type, data, dims }: TensorData, place: number): Tensor
 }
 
 /** The same for a list in which the last entry takes the place of the one that goes. */
-export function dropEntry<Entry>(entries: Entry[], place: number): void {
+export function dropEntry(entries: unknown[], place: number): void {
   const last = entries.pop();
   if (last !== undefined && place < entries.length) entries[place] = last;
 }

@@ -19,6 +19,8 @@ export async function openSentenceDecoder(folder: string): Promise<(ids: readonl
     return (ids) => decode(ids).trim();
   } catch (thrown) {
     const { message } = coerceError(thrown);
-    throw new RunnerError('MODEL_INVALID', `${file} is not a tokenizer that can be used: ${message}`, { cause: thrown });
+    throw new RunnerError('MODEL_INVALID', `${file} is not a tokenizer that can be used: ${message}`, {
+      cause: thrown,
+    });
   }
 }

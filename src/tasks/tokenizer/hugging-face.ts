@@ -120,8 +120,8 @@ export async function buildDecoder(
 ): Promise<(ids: readonly number[]) => string> {
   const { PreTrainedTokenizer } = await import('@huggingface/transformers');
   const tokenizer = new PreTrainedTokenizer(json, config);
-  const { get_vocab: readVocabulary } = tokenizer._tokenizer as unknown as LibraryTokenizer;
-  const known = new Set(readVocabulary.call(tokenizer._tokenizer, true).values());
+  const inner = tokenizer._tokenizer as unknown as LibraryTokenizer;
+  const known = new Set(inner.get_vocab(true).values());
   return (ids) => {
     const own = ids.filter((id) => known.has(id));
     return own.length === 0 ? '' : tokenizer.decode(own, { skip_special_tokens: true });
