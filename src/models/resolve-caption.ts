@@ -40,7 +40,12 @@ const BERT_POSITIONS = 512;
 export async function resolveCaptionModel(name: string, options: ResolveCaptionOptions = {}): Promise<CaptionModel> {
   const { dtype = 'fp32', onProgress, signal, ...hubOptions } = options;
   const hub = resolveHubOptions(hubOptions);
-  if (await isLocalFolder(name)) return buildModel(await openFolder(name), name, dtype);
+  if (await isLocalFolder(name)) {
+    const source = await openFolder(name).catch((thrown: unknown) => {
+      throw notExported('<repository>', name, thrown);
+    });
+    return buildModel(source, name, dtype);
+  }
   const exported = exportFolder(hub.cacheDir, name);
   if ((await stat(exported).catch(() => undefined))?.isDirectory() === true)
     return buildModel(await openFolder(exported), name, dtype);
@@ -72,8 +77,8 @@ function exportFolder(cacheDir: string, name: string): string {
 function notExported(name: string, folder: string, cause: unknown): RunnerError {
   return new RunnerError(
     'OPTIONS_INVALID',
-    `There is no ONNX export of the caption model ${name}: make it once with "python tools/export/export_blip.py ${name} ` +
-      `${folder}", name a folder (CAPTION_MODEL_NAME=./folder), or go without captions (CAPTION_ENABLED=0).`,
+    `There is no caption model in ${folder}: make it once with "python tools/export/export_blip.py ${name} ${folder}", name ` +
+      'another folder (CAPTION_MODEL_NAME=./folder), or go without captions (CAPTION_ENABLED=0).',
     { cause },
   );
 }
