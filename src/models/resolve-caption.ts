@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RunnerError } from '../errors.js';
 import type { CaptionModel, Dtype } from '../model.js';
-import { readConfig } from './config-reader.js';
+import { readConfig, type ConfigReader } from './config-reader.js';
 import type { DownloadProgress } from './download.js';
 import { resolveHubOptions, type HubOptions } from './hub-options.js';
 import { ensureGraph, openRepository } from './open-model.js';
@@ -29,6 +29,8 @@ const ENDINGS: Readonly<Record<Dtype, string>> = { fp32: '', fp16: '_fp16', q8: 
 const BLIP_START = 30_522;
 const BLIP_END = 102;
 const BERT_POSITIONS = 512;
+const GPT2_END = 50_256;
+const GPT2_POSITIONS = 1024;
 
 /**
  * Finds a captioner: a local folder; what `tools/export/export_blip.py` has made of a name, in the cache; a repository
@@ -117,15 +119,34 @@ function findGraph({ files, title }: ModelSource, side: keyof typeof STEMS, dtyp
   );
 }
 
-/** BLIP begins with `bos_token_id` ([DEC]) and ends with `sep_token_id`; its `eos_token_id` is not used. */
-async function readIds(file: string): Promise<Pick<CaptionModel, 'startId' | 'endId' | 'maxPositions'>> {
+type Ids = Pick<CaptionModel, 'startId' | 'endId' | 'maxPositions'>;
+
+async function readIds(file: string): Promise<Ids> {
   const config = readConfig(file, await readFile(file, 'utf8'));
+  return config.text('model_type', 'blip') === 'vision-encoder-decoder' ? idsOfPair(config) : idsOfBlip(config);
+}
+
+/** BLIP begins with `bos_token_id` ([DEC]) and ends with `sep_token_id`; its `eos_token_id` is not used. */
+function idsOfBlip(config: ConfigReader): Ids {
   const text = config.has('text_config') ? config.section('text_config') : config;
-  const whole = (key: string, fallback: number): number =>
-    text.number(key, fallback, 'a whole number', (value) => Number.isSafeInteger(value) && value >= 0);
   return {
-    startId: whole('bos_token_id', BLIP_START),
-    endId: whole('sep_token_id', BLIP_END),
-    maxPositions: whole('max_position_embeddings', BERT_POSITIONS),
+    startId: whole(text, 'bos_token_id', BLIP_START),
+    endId: whole(text, 'sep_token_id', BLIP_END),
+    maxPositions: whole(text, 'max_position_embeddings', BERT_POSITIONS),
   };
+}
+
+/** A picture's encoder with a text decoder of its own kind, such as ViT-GPT2. */
+function idsOfPair(config: ConfigReader): Ids {
+  const text = config.section('decoder');
+  const endId = whole(config, 'eos_token_id', whole(text, 'eos_token_id', GPT2_END));
+  return {
+    startId: whole(config, 'decoder_start_token_id', whole(text, 'bos_token_id', endId)),
+    endId,
+    maxPositions: whole(text, 'n_positions', whole(text, 'max_position_embeddings', GPT2_POSITIONS)),
+  };
+}
+
+function whole(config: ConfigReader, key: string, fallback: number): number {
+  return config.number(key, fallback, 'a whole number', (value) => Number.isSafeInteger(value) && value >= 0);
 }

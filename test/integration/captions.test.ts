@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
   createRunner,
@@ -14,7 +13,9 @@ import {
   type Runner,
   type RunnerOptions,
 } from '../../dist/index.js';
-import { BLIP, SIGLIP, cosine, IMAGES, photoJob } from '../support/fixtures.js';
+import { captionIds } from '../support/captioner.js';
+import { BLIP, SIGLIP, VIT_GPT2, cosine, IMAGES, photoJob } from '../support/fixtures.js';
+import { startHubServer } from '../support/hub-server.js';
 import { MARKER } from '../support/marked-picture.js';
 
 interface Golden {
@@ -22,9 +23,9 @@ interface Golden {
   readonly captions: Readonly<Record<string, { readonly ids: readonly number[]; readonly text: string }>>;
 }
 
-const golden = JSON.parse(
-  readFileSync(fileURLToPath(new URL('../fixtures/golden/captions.json', import.meta.url)), 'utf8'),
-) as Golden;
+const readGolden = (name: string): Golden =>
+  JSON.parse(readFileSync(new URL(`../fixtures/golden/${name}.json`, import.meta.url), 'utf8')) as Golden;
+const golden = readGolden('captions');
 const names = Object.keys(golden.captions);
 const silent = names.filter((name) => golden.captions[name]?.text === '');
 const running: Runner[] = [];
@@ -182,6 +183,35 @@ describe('jobs', () => {
     await done;
     expect(sink.deliveries.map(({ unit }) => unit)).toEqual(['clip/tiny']);
     expect(queue.dead()).toHaveLength(1);
+  });
+});
+
+describe("a captioner in Optimum's layout (ViT-GPT2)", () => {
+  const { captions, maxNewTokens } = readGolden('vit-gpt2');
+  const pictures = Object.keys(captions);
+  const wanted = Object.values(captions);
+
+  it.each([1, 6])("has the ids of transformers' generate, in batches of %i", async (batch) => {
+    const ids = await captionIds(VIT_GPT2, files(pictures), { maxNewTokens, batch });
+    expect(ids).toEqual(wanted.map((caption) => caption.ids));
+  });
+
+  it('is downloaded by its name', async () => {
+    const hub = await startHubServer();
+    try {
+      const list = await readdir(VIT_GPT2, { recursive: true, withFileTypes: true });
+      const paths = list.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name));
+      const contents = paths.map((file) => [path.relative(VIT_GPT2, file), readFileSync(file)] as const);
+      hub.put('someone/vit-gpt2', Object.fromEntries(contents));
+      const { runner } = await started({
+        ...{ captionModel: 'someone/vit-gpt2', captionMaxTokens: maxNewTokens },
+        hub: { endpoint: hub.url, cacheDir: path.join(root, 'hub') },
+      });
+      const given = await runner.describeImages(files(pictures));
+      expect(given.map(({ text }) => text)).toEqual(wanted.map(({ text }) => text));
+    } finally {
+      await hub.close();
+    }
   });
 });
 
