@@ -20,50 +20,22 @@ import torch
 
 torch.set_num_threads(1)
 from PIL import Image, ImageOps
-from transformers import AutoTokenizer, BlipConfig, BlipForConditionalGeneration
+from transformers import AutoTokenizer
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tools" / "export" / "test"))
+from tiny_blip import SIDE, describe, make_blip
+
 FIXTURES = ROOT / "test" / "fixtures"
 GOAL = FIXTURES / "models" / "blip-tiny"
-SIDE, LIMIT = 64, 16
+LIMIT = 16
 PICTURES = [
     "astronaut.jpg", "chelsea.jpg", "rocket.jpg", "brick.jpg", "camera.jpg", "hubble.jpg", "cat_eye.jpg", "gravel.webp",
     "small_150x100.png", "portrait_301x640.jpg", "exif_6.jpg", "one_1x1.png", "wide_2000x20.png",
 ]  # fmt: skip
 # No choice of the most likely id may be so close that rounding decides it.
 LEAST_MARGIN = 0.002
-
-
-def make(seed: int, tokenizer) -> BlipForConditionalGeneration:
-    """Weights so large that different pictures get different sentences, and some of these end by themselves."""
-    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-    # As in the real files, the first id is beyond the tokenizer's own.
-    text = {**sizes, "vocab_size": len(tokenizer) + 2, "encoder_hidden_size": 32, "max_position_embeddings": 80}
-    text |= {"bos_token_id": len(tokenizer), "sep_token_id": tokenizer.sep_token_id, "pad_token_id": tokenizer.pad_token_id}
-    vision = {**sizes, "image_size": SIDE, "patch_size": 16, "initializer_range": 0.02}
-    torch.manual_seed(seed)
-    model = BlipForConditionalGeneration(BlipConfig(text_config=text, vision_config=vision)).eval()
-    with torch.no_grad():
-        for name, weights in model.named_parameters():
-            if weights.dim() > 1:
-                weights.mul_(8 * (4 if "crossattention" in name else 1))
-        model.text_decoder.cls.predictions.bias[tokenizer.sep_token_id] += 1.5
-    return model
-
-
-def describe(model, tokenizer, pixels: torch.Tensor) -> dict:
-    with torch.no_grad():
-        made = model.generate(pixel_values=pixels, max_new_tokens=LIMIT, do_sample=False, num_beams=1)
-        ids = made[0].tolist()
-        states = model.vision_model(pixel_values=pixels).last_hidden_state
-        logits = model.text_decoder(input_ids=made[:, :-1], encoder_hidden_states=states).logits[0]
-    best = logits.topk(2, dim=-1).values
-    return {
-        "ids": ids,
-        "text": tokenizer.decode([i for i in ids if i < len(tokenizer)], skip_special_tokens=True).strip(),
-        "margin": float((best[:, 0] - best[:, 1]).min()),
-    }
 
 
 def main() -> None:
@@ -75,8 +47,8 @@ def main() -> None:
             upright = ImageOps.exif_transpose(picture).convert("RGB")
         pictures[name] = torch.as_tensor(processor(upright, return_tensors="pt")["pixel_values"])
     for seed in range(20261122, 20261422):
-        model = make(seed, tokenizer)
-        captions = {name: describe(model, tokenizer, pixels) for name, pixels in pictures.items()}
+        model = make_blip(seed, tokenizer)
+        captions = {name: describe(model, tokenizer, pixels, LIMIT) for name, pixels in pictures.items()}
         lengths = {len(caption["ids"]) for caption in captions.values()}
         is_varied = len({caption["text"] for caption in captions.values()}) > 8 and len(lengths) >= 5
         if is_varied and max(lengths) == LIMIT + 1 and min(caption["margin"] for caption in captions.values()) > LEAST_MARGIN:

@@ -2,13 +2,14 @@
 
 import argparse
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from failure import ExportError
+from failure import ExportError, UsageError
 from layout import folder_in_the_making, write_configs
 
 if TYPE_CHECKING:
@@ -20,15 +21,20 @@ DTYPE_NAMES = ["fp32", "fp16", "q8"]
 
 Read = Callable[[str, str | None], "Source"]
 Parts = Callable[["Source"], Iterator["Tower"]]
+Place = Callable[[str], Path]
 
 
-def run(description: str, load: Callable[[], tuple[Read, Parts]]) -> int:
-    """Exports what the arguments name, and answers the exit code. `load` imports the heavy libraries."""
-    options = _read_arguments(description)
+def run(description: str, load: Callable[[], tuple[Read, Parts]], place: Place | None = None) -> int:
+    """Exports what the arguments name, and answers the exit code.
+
+    `load` imports the heavy libraries. With `place` the folder to make may be left out: it says where a model goes then.
+    """
+    options = _read_arguments(description, place is not None)
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     warnings.filterwarnings("ignore")
     try:
+        options.out = options.out or place(options.model)
         _export(options, load)
     except ExportError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -37,10 +43,23 @@ def run(description: str, load: Callable[[], tuple[Read, Parts]]) -> int:
     return 0
 
 
-def _read_arguments(description: str) -> argparse.Namespace:
+def exports_folder(model: str) -> Path:
+    """Where clip-runner looks for what was exported of a hub repository. Raises UsageError where `model` is none."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", model) or Path(model).is_dir():
+        raise UsageError(f"{model} is not a repository of the hub (owner/name): name the folder to make, too.")
+    return Path(HF_HUB_CACHE, "clip-runner", "exports", model.replace("/", "--"))
+
+
+def _read_arguments(description: str, may_lack_out: bool) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("model", help="a repository of the hub (owner/name), or a folder")
-    parser.add_argument("out", type=Path, help="the folder to make")
+    wanted = "the folder to make"
+    if may_lack_out:
+        parser.add_argument("out", type=Path, nargs="?", help=f"{wanted}; default: where clip-runner looks for the repository's name")
+    else:
+        parser.add_argument("out", type=Path, help=wanted)
     parser.add_argument("--dtype", nargs="+", choices=DTYPE_NAMES, default=DTYPE_NAMES, help="default: all three")
     parser.add_argument("--revision", help="branch, tag or commit of the repository")
     parser.add_argument("--external-data", action="store_true", help="keep weights beside the graphs, however small")

@@ -2,7 +2,7 @@
 
 import sys
 
-from command import Parts, Read, run
+from command import Parts, Read, exports_folder, run
 
 
 def load() -> tuple[Read, Parts]:
@@ -13,4 +13,4 @@ def load() -> tuple[Read, Parts]:
 
 
 if __name__ == "__main__":
-    sys.exit(run(__doc__, load))
+    sys.exit(run(__doc__, load, exports_folder))
