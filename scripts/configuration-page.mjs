@@ -56,7 +56,6 @@ export function configurationPage(variables, readSource) {
       'the working directory is read; it does not override what the environment has. Values of secret variables are never shown.',
     table(['Variable', 'Flag', 'Meaning', 'Default'], Object.values(variables).map(variableRow)),
     'Switches take `1`, `true`, `yes`, `on` or `0`, `false`, `no`, `off`.',
-    '`CAPTION_ENABLED` is read, but there are no captions yet: the command says so once when it starts.',
     '## Variables that are not flags',
     table(['Variable', 'Meaning', 'Default'], HUB_VARIABLES),
     '## Options of the library',

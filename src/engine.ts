@@ -1,17 +1,15 @@
 import { stat } from 'node:fs/promises';
 import { DirectCalls, imageInput, textInput, type ImageInput } from './direct.js';
 import { RunnerError } from './errors.js';
-import type { Emit } from './events.js';
 import type { InputKind } from './job.js';
 import type { Lane, LaneItem } from './lane.js';
-import { openLanes, type EngineHooks, type LaneModels } from './lanes.js';
-import { resolveFaces } from './face-settings.js';
-import { isForNoCommerce } from './licence.js';
-import type { ClipModel, FaceSettings, OcrSettings } from './model.js';
-import { resolveClipModel } from './models/resolve.js';
-import { resolveOcr } from './ocr-settings.js';
+import { openLanes, type EngineHooks } from './lanes.js';
+import type { ClipModel, RunnerModels } from './model.js';
 import type { ResolvedOptions } from './options.js';
+import { canvasBytes, photoBytes, squareBytes, tensorBytes } from './photo-bytes.js';
+import { resolveRunnerModels } from './runner-models.js';
 import type { TaskTable } from './task-table.js';
+import type { Caption } from './tasks/caption.js';
 import type { PhotoFaces } from './tasks/face/face.js';
 import type { PhotoText } from './tasks/ocr/text-line.js';
 
@@ -21,34 +19,27 @@ export type Vectors = readonly (Float32Array | RunnerError)[];
 /** The faces of one photo, or its failure, per input, in order. */
 export type FaceLists = readonly (PhotoFaces | RunnerError)[];
 
+/** The description of one photo, or its failure, per input, in order. */
+export type Captions = readonly (Caption | RunnerError)[];
+
 /** The text of one photo, or its failure, per input, in order. */
 export type PhotoTexts = readonly (PhotoText | RunnerError)[];
 
 /** Models, threads and batches: the part of a runner that needs no queue. */
 export class Engine {
-  /** What one picture's tensors take, all models together. */
+  /** What a photo takes in a batch, all tasks together. */
   readonly itemBytes: number;
   readonly #lanes: ReadonlyMap<InputKind, Lane>;
   readonly #tasks: TaskTable;
-  readonly #models: readonly ClipModel[];
-  readonly #faces: FaceSettings | undefined;
-  readonly #ocr: OcrSettings | undefined;
+  readonly #models: RunnerModels;
   readonly #direct: DirectCalls;
 
-  private constructor(
-    lanes: ReadonlyMap<InputKind, Lane>,
-    tasks: TaskTable,
-    { clipModels, faces, ocr }: LaneModels,
-    maxDirect: number,
-  ) {
+  private constructor(lanes: ReadonlyMap<InputKind, Lane>, tasks: TaskTable, models: RunnerModels, maxDirect: number) {
     this.#lanes = lanes;
     this.#tasks = tasks;
-    this.#models = clipModels;
-    this.#faces = faces;
-    this.#ocr = ocr;
+    this.#models = models;
     this.#direct = new DirectCalls((items) => this.submit(items), maxDirect);
-    const otherBytes = (faces === undefined ? 0 : squareBytes(faces)) + (ocr === undefined ? 0 : canvasBytes(ocr));
-    this.itemBytes = clipModels.reduce((sum, model) => sum + tensorBytes(model), otherBytes);
+    this.itemBytes = photoBytes(models);
   }
 
   /**
@@ -57,12 +48,7 @@ export class Engine {
    */
   static async open(options: ResolvedOptions, tasks: TaskTable, hooks: EngineHooks): Promise<Engine> {
     if (tasks.kinds().includes('image')) await checkRoots(options.roots);
-    const needsModels = tasks.has('clip') || tasks.has('text');
-    const clipModels = needsModels ? await resolveModels(options, tasks, hooks) : [];
-    const faces = tasks.has('face') ? await resolveFaces(options, hooks) : undefined;
-    const ocr = tasks.has('ocr') ? await resolveOcr(options, hooks) : undefined;
-    const models: LaneModels = { clipModels, faces, ocr };
-    tellLicences([...clipModels, ...(faces === undefined ? [] : [{ ...faces.model, label: faces.label }])], hooks.emit);
+    const models = await resolveRunnerModels(options, tasks, hooks);
     const lanes = await openLanes(options, tasks, models, hooks);
     return new Engine(lanes, tasks, models, options.maxDirect);
   }
@@ -78,7 +64,7 @@ export class Engine {
   /** @throws RunnerError `OPTIONS_INVALID` for an unknown label, or where the runner has no task `clip`. */
   async embedImages(inputs: readonly ImageInput[], label: string | undefined): Promise<Vectors> {
     const model = this.#modelFor('embedImages', 'clip', label);
-    return this.#ask(inputs.map(imageInput), `clip/${model.label}`, tensorBytes(model));
+    return this.#ask(inputs.map(imageInput), `clip/${model.label}`, tensorBytes(model.preprocess));
   }
 
   /** @throws RunnerError `OPTIONS_INVALID` for an unknown label, or where the runner has no task `text`. */
@@ -89,16 +75,25 @@ export class Engine {
 
   /** @throws RunnerError `OPTIONS_INVALID` where the runner has no task `face`. */
   async detectFaces(inputs: readonly ImageInput[]): Promise<FaceLists> {
-    if (this.#faces === undefined) throw missingTask('detectFaces', 'face');
-    const wanted = `face/${this.#faces.label}`;
-    return (await this.#direct.ask(inputs.map(imageInput), wanted, squareBytes(this.#faces))) as FaceLists;
+    const { faces } = this.#models;
+    if (faces === undefined) throw missingTask('detectFaces', 'face');
+    return (await this.#direct.ask(inputs.map(imageInput), `face/${faces.label}`, squareBytes(faces))) as FaceLists;
+  }
+
+  /** @throws RunnerError `OPTIONS_INVALID` where the runner has no task `caption`. */
+  async describeImages(inputs: readonly ImageInput[]): Promise<Captions> {
+    const { captions, clipModels } = this.#models;
+    const [clip] = clipModels;
+    if (captions === undefined || clip === undefined) throw missingTask('describeImages', 'caption');
+    const bytes = tensorBytes(captions.model.preprocess);
+    return (await this.#direct.ask(inputs.map(imageInput), `caption/${clip.label}`, bytes)) as Captions;
   }
 
   /** @throws RunnerError `OPTIONS_INVALID` where the runner has no task `ocr`. */
   async readTexts(inputs: readonly ImageInput[]): Promise<PhotoTexts> {
-    if (this.#ocr === undefined) throw missingTask('readTexts', 'ocr');
-    const wanted = `ocr/${this.#ocr.label}`;
-    return (await this.#direct.ask(inputs.map(imageInput), wanted, canvasBytes(this.#ocr))) as PhotoTexts;
+    const { ocr } = this.#models;
+    if (ocr === undefined) throw missingTask('readTexts', 'ocr');
+    return (await this.#direct.ask(inputs.map(imageInput), `ocr/${ocr.label}`, canvasBytes(ocr))) as PhotoTexts;
   }
 
   /** Resolves when no direct call waits any more. */
@@ -125,9 +120,10 @@ export class Engine {
 
   #modelFor(method: string, task: 'clip' | 'text', label: string | undefined): ClipModel {
     if (!this.#tasks.has(task)) throw missingTask(method, task);
-    const model = label === undefined ? this.#models[0] : this.#models.find((candidate) => candidate.label === label);
+    const { clipModels } = this.#models;
+    const model = label === undefined ? clipModels[0] : clipModels.find((candidate) => candidate.label === label);
     if (model !== undefined) return model;
-    const known = this.#models.map((candidate) => candidate.label).join(', ');
+    const known = clipModels.map((candidate) => candidate.label).join(', ');
     throw new RunnerError('OPTIONS_INVALID', `There is no model "${label ?? ''}". The labels are: ${known || 'none'}.`);
   }
 }
@@ -137,16 +133,6 @@ function missingTask(method: string, task: string): RunnerError {
     'OPTIONS_INVALID',
     `${method} needs the task "${task}", which this runner does not have: add it to tasks, e.g. tasks: ['clip', '${task === 'clip' ? 'text' : task}'].`,
   );
-}
-
-/** Licences that keep weights from commercial use are told once, at the start. */
-function tellLicences(
-  models: readonly { readonly label: string; readonly name: string; readonly licence?: string }[],
-  emit: Emit,
-): void {
-  for (const { label, name, licence } of models) {
-    if (isForNoCommerce(licence)) emit('model:licence', { label, name, licence });
-  }
 }
 
 /**
@@ -160,36 +146,4 @@ export async function checkRoots(roots: readonly string[]): Promise<void> {
     const hint = 'Create or mount it, or name another one (roots, PROJECT_ROOT, UPLOAD_BASE_DIR).';
     throw new RunnerError('OPTIONS_INVALID', `Expected a folder of photos at ${root}, but there is none. ${hint}`);
   }
-}
-
-async function resolveModels(
-  options: ResolvedOptions,
-  tasks: TaskTable,
-  { emit, signal }: EngineHooks,
-): Promise<readonly ClipModel[]> {
-  const { models, dtype, hub } = options;
-  const wantText = tasks.has('text');
-  const wantVision = tasks.kinds().includes('image');
-  const resolved: ClipModel[] = [];
-  for (const model of models) {
-    const onProgress = (progress: { file: string; receivedBytes: number; totalBytes: number }): void =>
-      emit('model:progress', { label: model.label, ...progress });
-    resolved.push(await resolveClipModel(model, { ...hub, dtype, wantVision, wantText, signal, onProgress }));
-  }
-  return resolved;
-}
-
-function tensorBytes({ preprocess }: ClipModel): number {
-  if (preprocess === undefined) return 0;
-  return 3 * preprocess.crop.width * preprocess.crop.height * Float32Array.BYTES_PER_ELEMENT;
-}
-
-/** What a photo takes before its faces are known: the square that the detector sees, as its tensor. */
-function squareBytes({ size }: FaceSettings): number {
-  return 3 * size * size * Float32Array.BYTES_PER_ELEMENT;
-}
-
-/** What a photo takes before its lines are known: the pixels at which text is looked for. */
-function canvasBytes({ size }: OcrSettings): number {
-  return 3 * size * size;
 }

@@ -15,6 +15,8 @@ export {
 } from './errors.js';
 export type { Delivery, Job, JobInput, JobType } from './job.js';
 export type {
+  CaptionModel,
+  CaptionSettings,
   ClipModel,
   Device,
   Dtype,
@@ -25,6 +27,7 @@ export type {
   ModelName,
   OcrModel,
   OcrSettings,
+  RunnerModels,
 } from './model.js';
 export type { Session, TensorData, TensorInfo } from './tensor.js';
 export type {
@@ -37,6 +40,7 @@ export type {
   TaskUnit,
   UnitInfo,
 } from './tasks/task.js';
+export type { Caption } from './tasks/caption.js';
 export type { Face } from './tasks/face/face.js';
 export type { Box, Detection } from './tasks/face/detection.js';
 export type { Point } from './tasks/image/point.js';

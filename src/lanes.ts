@@ -3,7 +3,7 @@ import type { Emit } from './events.js';
 import type { InputKind } from './job.js';
 import { Lane } from './lane.js';
 import { untilAborted } from './lifecycle.js';
-import type { ClipModel, FaceSettings, OcrSettings } from './model.js';
+import type { RunnerModels } from './model.js';
 import type { ResolvedOptions } from './options.js';
 import { ThreadPool } from './pool/pool.js';
 import type { ThreadUnit, WorkerSettings } from './pool/protocol.js';
@@ -17,13 +17,6 @@ export interface EngineHooks {
   readonly signal: AbortSignal;
 }
 
-/** The models that the threads are to load. */
-export interface LaneModels {
-  readonly clipModels: readonly ClipModel[];
-  readonly faces: FaceSettings | undefined;
-  readonly ocr: OcrSettings | undefined;
-}
-
 /** How a lane differs from the others: its threads, the size of its batches, and how long a part batch may wait. */
 type LaneShape = Pick<ResolvedOptions, 'threads' | 'intraOpThreads' | 'maxBatch' | 'maxWaitMs'>;
 
@@ -35,7 +28,7 @@ type LaneShape = Pick<ResolvedOptions, 'threads' | 'intraOpThreads' | 'maxBatch'
 export async function openLanes(
   options: ResolvedOptions,
   tasks: TaskTable,
-  models: LaneModels,
+  models: RunnerModels,
   { emit, onStuck, signal }: EngineHooks,
 ): Promise<ReadonlyMap<InputKind, Lane>> {
   const pools: ThreadPool[] = [];
@@ -82,15 +75,13 @@ function shapeOf(kind: InputKind, options: ResolvedOptions): LaneShape {
 function workerSettings(
   options: ResolvedOptions,
   { intraOpThreads, maxBatch }: LaneShape,
-  { clipModels, faces, ocr }: LaneModels,
+  models: RunnerModels,
 ): Omit<WorkerSettings, 'tasks'> {
   const { device, strictDevice } = options;
   const { orientation, resample, roots, maxFileBytes, maxPixels, decodeTimeoutMs, decodeConcurrency, blockDecoders } =
     options;
   return {
-    clipModels,
-    ...(faces === undefined ? {} : { faces }),
-    ...(ocr === undefined ? {} : { ocr }),
+    models,
     maxBatch,
     image: { orientation, resample, roots, maxFileBytes, maxPixels, decodeTimeoutMs, decodeConcurrency, blockDecoders },
     session: { device, strictDevice, intraOpThreads },

@@ -96,6 +96,37 @@ export interface FaceSettings {
   readonly ladder: boolean;
 }
 
+/** A captioner whose files lie on this machine: an image encoder, and a decoder with a key/value cache. */
+export interface CaptionModel {
+  /** As the user named it. */
+  readonly name: string;
+  /** Where its files are. */
+  readonly folder: string;
+  readonly dtype: Dtype;
+  /** Absolute path of the image encoder's graph. */
+  readonly encoderFile: string;
+  /** Absolute path of the decoder's graph. */
+  readonly decoderFile: string;
+  /** Absolute path of the folder with `tokenizer.json`. */
+  readonly tokenizerFolder: string;
+  readonly preprocess: ImagePreprocess;
+  /** The id that a sentence begins with. */
+  readonly startId: number;
+  /** The id that ends one. */
+  readonly endId: number;
+  /** Ids that its decoder reads at most, the first included. */
+  readonly maxPositions: number;
+  /** SPDX-like licence as far as it is known. */
+  readonly licence?: string;
+}
+
+/** What the task `caption` is to do. */
+export interface CaptionSettings {
+  readonly model: CaptionModel;
+  /** Ids of a sentence at most. */
+  readonly maxNewTokens: number;
+}
+
 /** PP-OCR's graphs, whose files lie on this machine. */
 export interface OcrModel {
   /** As the user named it. */
@@ -122,4 +153,16 @@ export interface OcrSettings {
   readonly size: number;
   /** Lines; the best are read. */
   readonly maxPerPhoto: number;
+}
+
+/** The models of one runner, as its threads load them. */
+export interface RunnerModels {
+  /** The CLIP models, in the user's order. */
+  readonly clipModels: readonly ClipModel[];
+  /** Where the runner has the task `face`. */
+  readonly faces?: FaceSettings;
+  /** Where the runner has the task `caption`. */
+  readonly captions?: CaptionSettings;
+  /** Where the runner has the task `ocr`. */
+  readonly ocr?: OcrSettings;
 }

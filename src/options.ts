@@ -17,7 +17,7 @@ export interface RunnerOptions extends Partial<TunableOptions> {
   readonly sink?: Sink;
   /** CLIP models: a list, or `label=name[,label=name…]`; a name is a hub repository or a local folder. */
   readonly models?: string | readonly ModelName[];
-  /** Names of built-in tasks (`clip`, `face`, `ocr`, `text`), and tasks of one's own. @default ['clip'] */
+  /** Names of built-in tasks (`clip`, `caption`, `face`, `ocr`, `text`), and tasks of one's own. @default ['clip'] */
   readonly tasks?: readonly (string | Task)[];
   /** How models are found on a hub, and where they are kept. */
   readonly hub?: HubOptions;

@@ -4,6 +4,7 @@ import { RunnerError } from './errors.js';
 import type { EventName, RunnerEvents } from './events.js';
 import { resolveRunnerOptions, type RunnerOptions } from './options.js';
 import type { RunnerStats } from './stats.js';
+import type { Caption } from './tasks/caption.js';
 import type { Face } from './tasks/face/face.js';
 import type { TextLine } from './tasks/ocr/text-line.js';
 
@@ -73,6 +74,20 @@ export interface Runner {
     options: { readonly onError: 'return' },
   ): Promise<(readonly Face[] | RunnerError)[]>;
   /**
+   * Describes pictures in a sentence each, in the same threads and batches as the queue's jobs; needs `caption` among the
+   * runner's `tasks`, and a CLIP model, whose text side embeds the sentences.
+   * @returns per picture, in order, its sentence and the sentence's L2-normalised embedding; no embedding where the model
+   *   had nothing to say.
+   * @throws RunnerError of the first picture that failed, unless `onError` is `return`; `OPTIONS_INVALID` without the
+   *   task; `RUNNER_STOPPED` before `start()` and after `stop()`.
+   */
+  describeImages(inputs: readonly ImageInput[], options?: { readonly onError?: 'throw' }): Promise<Caption[]>;
+  /** As above, but a picture that fails has its `RunnerError` in its place, and the others their captions. */
+  describeImages(
+    inputs: readonly ImageInput[],
+    options: { readonly onError: 'return' },
+  ): Promise<(Caption | RunnerError)[]>;
+  /**
    * Reads the texts in pictures, in the same threads and batches as the queue's jobs; needs `ocr` among the runner's
    * `tasks`.
    * @returns per picture, in order, its lines in reading order, at most `maxLinesPerPhoto`: text, confidence, corners in
@@ -117,6 +132,8 @@ export function createRunner(options: RunnerOptions): Runner {
         call,
       );
     },
+    describeImages: async (inputs: readonly ImageInput[], call?: AnyEmbedOptions) =>
+      orThrow(await conductor.engineFor('describeImages').describeImages(inputs), call),
     readTexts: async (inputs: readonly ImageInput[], call?: AnyEmbedOptions) => {
       const photos = await conductor.engineFor('readTexts').readTexts(inputs);
       return orThrow(

@@ -55,9 +55,10 @@ export class TaskTable {
    * @throws RunnerError `JOB_INVALID` for a model that a task does not have.
    */
   unitsOf(job: Job): readonly TicketUnit[] {
-    const tasks = new Set(job.tasks.map((name) => this.#byName.get(name)));
-    return [...tasks].flatMap((task) => {
-      const units = task?.input === job.input.kind ? (this.#units.get(task) ?? []) : [];
+    const isAsked = ({ name, aliases = [], impliedBy = [] }: Task): boolean =>
+      [name, ...aliases, ...impliedBy].some((candidate) => job.tasks.includes(candidate));
+    return this.#tasks.filter(isAsked).flatMap((task) => {
+      const units = task.input === job.input.kind ? (this.#units.get(task) ?? []) : [];
       return job.model === undefined || units.length === 0 ? units : [pickUnit(units, job.model)];
     });
   }

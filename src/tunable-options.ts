@@ -74,6 +74,10 @@ export interface TunableOptions extends OcrOptions {
   readonly faceExtras: boolean;
   /** Photos without a face, or with one that fills them, are looked at again, smaller and turned. @default false */
   readonly faceLadder: boolean;
+  /** Captioner of the task `caption`: a repository or a folder. @default 'Salesforce/blip-image-captioning-base' */
+  readonly captionModel: string;
+  /** Tokens of a caption at most. @default 64 */
+  readonly captionMaxTokens: number;
   /** Longest element that is parsed, in bytes. @default 65536 */
   readonly maxElementBytes: number;
   /** What becomes of a job whose photo the server no longer knows (404): a dead letter, or done. @default 'bury' */
@@ -119,6 +123,8 @@ export const TUNABLE_DEFAULTS: TunableOptions = {
   maxFacesPerPhoto: 200,
   faceExtras: false,
   faceLadder: false,
+  captionModel: 'Salesforce/blip-image-captioning-base',
+  captionMaxTokens: 64,
   ...OCR_DEFAULTS,
   maxElementBytes: 65_536,
   onGone: 'bury',
@@ -171,6 +177,8 @@ export const TUNABLE_CHECKS: { readonly [Name in keyof TunableOptions]: Check<Tu
   maxFacesPerPhoto: positiveInteger,
   faceExtras: flag,
   faceLadder: flag,
+  captionModel: someText,
+  captionMaxTokens: positiveInteger,
   ...OCR_CHECKS,
   maxElementBytes: positiveInteger,
   onGone: oneOf(['bury', 'ack']),

@@ -19,9 +19,7 @@ async function openUnits(settings: WorkerSettings, onTask: (task: string) => voi
     onTask(ref.name);
     const task = await importTask(ref.name, ref.module);
     const opened = await task.open({
-      clipModels: settings.clipModels,
-      ...(settings.faces === undefined ? {} : { faces: settings.faces }),
-      ...(settings.ocr === undefined ? {} : { ocr: settings.ocr }),
+      ...settings.models,
       maxBatch: settings.maxBatch,
       openSession: (file) => openOnnxSession(file, settings.session),
     });

@@ -1,19 +1,20 @@
 import { createRunner } from '../runner.js';
 import type { Call } from './command.js';
+import { CAPTION_VARIABLES, captionOptions } from './caption-settings.js';
 import { FACE_VARIABLES, faceOptions } from './face-settings.js';
-import { createLog, type Log } from './log.js';
+import { createLog } from './log.js';
 import { OCR_VARIABLES, ocrOptions } from './ocr-settings.js';
 import { QUEUE_VARIABLES, queueEnds, runQueue } from './run-queue.js';
 import { MODEL_VARIABLES, PHOTO_VARIABLES, modelOptions, photoOptions } from './runner-settings.js';
 import { Terminal } from './terminal.js';
-import type { Settings, VariableName } from './variables.js';
+import type { VariableName } from './variables.js';
 
 export const PHOTOS_VARIABLES = [
   'queueName',
   'deadLetterName',
   ...QUEUE_VARIABLES,
   ...MODEL_VARIABLES,
-  'captionEnabled',
+  ...CAPTION_VARIABLES,
   ...FACE_VARIABLES,
   ...OCR_VARIABLES,
   ...PHOTO_VARIABLES,
@@ -29,23 +30,22 @@ export async function runPhotos({ settings, env }: Call<PhotosVariable>): Promis
   const { queueName: name, deadLetterName } = settings;
   const ends = queueEnds(settings, { jobs: 'photo', name, deadLetterName });
   const faces = await faceOptions(settings, env, log);
+  const captions = await captionOptions(settings, env, log);
   const ocr = await ocrOptions(settings, env, log);
   const runner = createRunner({
     ...modelOptions(settings, env),
     ...photoOptions(settings),
     ...faces,
+    ...captions,
     ...ocr,
-    tasks: ['clip', ...(faces === undefined ? [] : ['face']), ...(ocr === undefined ? [] : ['ocr'])],
+    tasks: [
+      'clip',
+      ...(captions === undefined ? [] : ['caption']),
+      ...(faces === undefined ? [] : ['face']),
+      ...(ocr === undefined ? [] : ['ocr']),
+    ],
     ...{ onGone, shutdownTimeoutMs },
     ...ends,
   });
-  sayWhatIsMissing(settings, log);
   return runQueue({ ...ends, runner, log, terminal, noun: 'photo', shutdownTimeoutMs });
-}
-
-/** Said once at the start, so that nobody waits for what this version does not do. */
-function sayWhatIsMissing(settings: Settings<PhotosVariable>, log: Log): void {
-  const missing = settings.captionEnabled ? ['caption (CAPTION_ENABLED=1)'] : [];
-  if (missing.length > 0)
-    log.warn({ tasks: missing }, 'not supported yet: these tasks are passed over, a job is done without them');
 }

@@ -48,6 +48,14 @@ export const VARIABLES = {
     'length of embeddings that the server takes (0: any)',
   ),
   captionEnabled: variable('CAPTION_ENABLED', 'captions', '1', yesOrNo, 'describe each photo'),
+  captionModel: variable(
+    'CAPTION_MODEL_NAME',
+    'caption-model',
+    'Salesforce/blip-image-captioning-base',
+    text,
+    'captioner, by the name that it was exported from, or its folder',
+  ),
+  captionMaxTokens: variable('CAPTION_MAX_LENGTH', 'caption-length', '64', whole(1), 'tokens of a caption at most'),
   faceEnabled: variable(
     'FACE_ENABLED',
     'faces',

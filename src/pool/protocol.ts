@@ -1,6 +1,6 @@
 import type { ErrorEnvelope } from '../errors.js';
 import type { JobInput } from '../job.js';
-import type { ClipModel, Device, FaceSettings, OcrSettings } from '../model.js';
+import type { Device, RunnerModels } from '../model.js';
 
 /**
  * The only shapes that cross threads (and, later, processes): plain data that can be cloned.
@@ -28,11 +28,7 @@ export const SHARED = {
 export interface WorkerSettings {
   /** Names of built-in tasks, and module URLs of tasks of the user's own. */
   readonly tasks: readonly TaskRef[];
-  readonly clipModels: readonly ClipModel[];
-  /** Where one of the tasks is `face`. */
-  readonly faces?: FaceSettings;
-  /** Where one of the tasks is `ocr`. */
-  readonly ocr?: OcrSettings;
+  readonly models: RunnerModels;
   readonly maxBatch: number;
   readonly image: ImageSettings;
   readonly session: SessionSettings;

@@ -5,14 +5,19 @@ import type { Dtype } from '../model.js';
 const TOLERANCE = { fp32: 1e-4, fp16: 1e-2, q8: 5e-2 } as const;
 
 /** What a graph that takes such inputs should be, for the messages. */
-const KINDS = { picture: 'a CLIP image encoder', text: 'a CLIP text encoder', face: 'a face recogniser' } as const;
+const KINDS = {
+  picture: 'a CLIP image encoder',
+  text: 'a CLIP text encoder',
+  face: 'a face recogniser',
+  photo: 'the image encoder of a captioner',
+} as const;
 
 /** What is tested, for the messages: `a photo of the image encoder in vision_model.onnx`. */
 export interface TestSubject {
   readonly label: string;
   readonly file: string;
   readonly dtype: Dtype;
-  readonly input: 'picture' | 'text' | 'face';
+  readonly input: keyof typeof KINDS;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Delivery, InputKind, Job } from '../job.js';
-import type { ClipModel, Device, FaceSettings, OcrSettings } from '../model.js';
+import type { Device, RunnerModels } from '../model.js';
 import type { Session } from '../tensor.js';
 
 /**
@@ -14,6 +14,8 @@ export interface Task {
   readonly name: string;
   /** Further names for the same task (`faces` for `face`). */
   readonly aliases?: readonly string[];
+  /** Tasks whose jobs get this one, too, where the runner has it (`caption` for every job with `clip`). */
+  readonly impliedBy?: readonly string[];
   readonly input: InputKind;
   /** `import.meta.url` of the module that exports this task by default; only for tasks outside the library. */
   readonly module?: string;
@@ -110,13 +112,7 @@ export interface PixelRegion {
 }
 
 /** What a thread gives a task to open itself with. */
-export interface TaskContext {
-  /** The CLIP models, in the user's order. */
-  readonly clipModels: readonly ClipModel[];
-  /** Where the runner has the task `face`. */
-  readonly faces?: FaceSettings;
-  /** Where the runner has the task `ocr`. */
-  readonly ocr?: OcrSettings;
+export interface TaskContext extends RunnerModels {
   readonly maxBatch: number;
   /** `openSession` is the only way to a model: it knows device, threads and memory settings. */
   openSession(file: string): Promise<Session>;

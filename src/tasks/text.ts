@@ -16,7 +16,7 @@ export const textTask: Task = {
 
   async open(context) {
     const units: TaskUnit<readonly number[]>[] = [];
-    for (const model of context.clipModels) units.push(await openUnit(model, context));
+    for (const model of context.clipModels) units.push(await openTextUnit(model, context));
     return units;
   },
 
@@ -33,12 +33,13 @@ export const textTask: Task = {
   },
 };
 
-async function openUnit(model: ClipModel, context: TaskContext): Promise<TaskUnit<readonly number[]>> {
+/** The text side of a CLIP model. @throws RunnerError `MODEL_*` */
+export async function openTextUnit(model: ClipModel, context: TaskContext): Promise<TaskUnit<readonly number[]>> {
   const { textFile, tokenizerFolder } = model;
   if (textFile === undefined || tokenizerFolder === undefined) {
     throw new RunnerError(
       'MODEL_INVALID',
-      `The model "${model.label}" has no text side in ${model.folder}: the task "text" needs a text graph and tokenizer.json.`,
+      `The model "${model.label}" has no text side in ${model.folder}: texts need a text graph and tokenizer.json.`,
     );
   }
   const tokenizer = await openTokenizer(tokenizerFolder, await readJson(join(model.folder, 'config.json')));

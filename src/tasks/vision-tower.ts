@@ -4,6 +4,7 @@ import type { Session, TensorData, TensorInfo } from '../tensor.js';
 import { toFloat16Bits } from './float16.js';
 import { normalise } from './normalise.js';
 import { selfTest } from './self-test.js';
+import { testPictures } from './test-pictures.js';
 
 /** A model whose vision side is there. */
 export type VisionModel = ClipModel & Required<Pick<ClipModel, 'visionFile' | 'preprocess'>>;
@@ -112,15 +113,4 @@ function embedder(graph: Graph): VisionTower['embed'] {
     if (embeddings === undefined) throw new RunnerError('RUN_FAILED', `The model gave no output "${graph.output}".`);
     return tensors.map((_, index) => normalise(embeddings, index));
   };
-}
-
-/** Normalised pixels of a plausible range that differ by seed: a slow wave, so that resizing or channel order matter. */
-function testPictures({ crop }: ImagePreprocess): Float32Array[] {
-  const length = 3 * crop.width * crop.height;
-  return [0, 1, 2].map((seed) =>
-    Float32Array.from(
-      { length },
-      (_, i) => Math.sin((i * (seed + 1)) / 997) * 1.5 + Math.cos(i / (13 + 7 * seed)) * 0.5,
-    ),
-  );
 }

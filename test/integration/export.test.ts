@@ -6,8 +6,11 @@ import PQueue from 'p-queue';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createRunner, type Runner } from '../../dist/index.js';
 import type { Dtype } from '../../src/model.js';
+import { resolveCaptionModel } from '../../src/models/resolve-caption.js';
 import { ensureExportPython, EXPORTER } from '../support/export-python.js';
+import { captionIds } from '../support/captioner.js';
 import { cosine, IMAGES } from '../support/fixtures.js';
+import { putCommit } from '../support/model-cache.js';
 import { type Ending, plainEnvironment, Program } from '../support/program.js';
 
 /** A tenth would do; other programs may want the processors, too. */
@@ -24,15 +27,23 @@ const TEXTS = [
 /** How near to torch a dtype must be, through everything: decoder, resampler, tokenizer, graph. */
 const LEAST_COSINE = { fp32: 0.99999, fp16: 0.999, q8: 0.95 } as const satisfies Record<Dtype, number>;
 const FAMILIES = ['clip', 'chinese-clip', 'siglip'] as const;
-/** Models that must be refused, with the exit code and a part of the message. */
+/** Models that must be refused by an exporter, with the exit code and a part of the message. */
 const REFUSED = [
-  ['other', 1, 'is a "bert", not a model of two towers'],
-  ['no-projection', 1, 'no weights for 1 of its parts (visual_projection.weight)'],
-  ['no-tokenizer', 1, 'no fast tokenizer'],
-  ['no-preprocessor', 1, "doesn't say how pictures are prepared"],
-  ['too-large', 1, 'vision_model_fp16.onnx gives NaN or infinity'],
-  ['not-there', 2, 'There is no folder'],
+  ['other', 'clip', 1, 'is a "bert", which this exporter does not know: expected one of clip, chinese_clip, siglip'],
+  ['no-projection', 'clip', 1, 'no weights for 1 of its parts (visual_projection.weight)'],
+  ['no-tokenizer', 'clip', 1, 'no fast tokenizer'],
+  ['no-preprocessor', 'clip', 1, "doesn't say how pictures are prepared"],
+  ['too-large', 'clip', 1, 'vision_model_fp16.onnx gives NaN or infinity'],
+  ['not-there', 'clip', 2, 'There is no folder'],
+  ['siglip', 'blip', 1, 'is a "siglip", which this exporter does not know: expected one of blip'],
+  ['blip-no-cross', 'blip', 1, 'layer.1.crossattention.self.query.weight'],
+  ['blip-no-number', 'blip', 1, 'The decoder step by step is too far'],
+  ['blip-too-large', 'blip', 1, 'vision_model_fp16.onnx gives NaN or infinity'],
 ] as const;
+/** Ids of a caption after its first one, at most. */
+const NEW_TOKENS = 16;
+/** Choices that were closer than this may come out otherwise in a dtype. */
+const CLOSE = { fp32: 0.001, fp16: 0.02, q8: 0.05 } as const satisfies Record<Dtype, number>;
 const CONFIGS = ['config.json', 'preprocessor_config.json', 'tokenizer.json', 'tokenizer_config.json'];
 
 interface TorchValues {
@@ -40,9 +51,17 @@ interface TorchValues {
   readonly texts: readonly (readonly number[])[];
 }
 
+/** `margin`: by how much the likeliest id was ahead, at the closest step. */
+interface TorchCaption {
+  readonly ids: readonly number[];
+  readonly text: string;
+  readonly margin: number;
+}
+
 let root: string;
 let python: string;
 let torch: Readonly<Record<string, TorchValues>>;
+let captions: readonly TorchCaption[];
 let exports: Readonly<Record<string, Promise<Ending>>>;
 let runner: Runner | undefined;
 /** An export is one busy thread that imports torch for seconds: two at a time, all begun before the tests. */
@@ -51,17 +70,28 @@ const queue = new PQueue({ concurrency: 2 });
 beforeAll(async () => {
   python = await ensureExportPython();
   root = await mkdtemp(path.join(tmpdir(), 'clip-runner-export-'));
-  torch = await makeModels();
-  const families = FAMILIES.map((model) => [model, exportModel(made(model), exported(model))] as const);
+  ({ vectors: torch, captions } = await makeModels());
+  const families = FAMILIES.map((model) => [model, exportModel('clip', made(model), exported(model))] as const);
+  const blip = exportModel('blip', made('blip'), exported('blip'));
   // Any folder with a model will do as the older one, which --force replaces.
   await cp(made('clip'), exported('clip-own-end'), { recursive: true });
   const options = ['--force', '--dtype', 'fp32', '--external-data'];
-  const ownEnd = exportModel(made('clip-own-end'), exported('clip-own-end'), ...options);
+  const ownEnd = exportModel('clip', made('clip-own-end'), exported('clip-own-end'), ...options);
   const refused = REFUSED.map(
-    ([model]) => [model, exportModel(made(model), path.join(root, 'refused', model, 'x'), '--dtype', 'fp16')] as const,
+    ([model, exporter]) =>
+      [
+        `refused ${model}`,
+        exportModel(exporter, made(model), path.join(root, 'refused', model, 'x'), '--dtype', 'fp16'),
+      ] as const,
   );
-  const alone = exportModel(made('clip'), exported('clip-fp32'), '--dtype', 'fp32');
-  exports = Object.fromEntries([...families, ['clip-own-end', ownEnd], ['clip-fp32', alone], ...refused]);
+  const alone = exportModel('clip', made('clip'), exported('clip-fp32'), '--dtype', 'fp32');
+  exports = Object.fromEntries([
+    ...families,
+    ['blip', blip],
+    ['clip-own-end', ownEnd],
+    ['clip-fp32', alone],
+    ...refused,
+  ]);
 }, 2 * EXPORT_MS);
 afterEach(() => runner?.stop());
 afterAll(async () => {
@@ -73,16 +103,16 @@ afterAll(async () => {
 const made = (model: string): string => path.join(root, 'models', model);
 const exported = (model: string): string => path.join(root, 'exported', model);
 
-async function makeModels(): Promise<Record<string, TorchValues>> {
-  const request = JSON.stringify({ pictures: PICTURES, texts: TEXTS });
+async function makeModels(): Promise<{ vectors: typeof torch; captions: typeof captions }> {
+  const request = JSON.stringify({ pictures: PICTURES, texts: TEXTS, newTokens: NEW_TOKENS });
   const script = path.join(EXPORTER, 'test', 'make_models.py');
   const { ended, stdout, stderr } = await runPython([script, path.join(root, 'models'), request]);
   if (ended !== 0) throw new Error(`${script} ended with ${ended}:\n${stderr}`);
-  return JSON.parse(stdout) as Record<string, TorchValues>;
+  return JSON.parse(stdout) as Awaited<ReturnType<typeof makeModels>>;
 }
 
-function exportModel(model: string, goal: string, ...options: string[]): Promise<Ending> {
-  return queue.add(() => runPython([path.join(EXPORTER, 'export_clip.py'), model, goal, ...options]));
+function exportModel(exporter: 'clip' | 'blip', ...args: string[]): Promise<Ending> {
+  return queue.add(() => runPython([path.join(EXPORTER, `export_${exporter}.py`), ...args]));
 }
 
 function runPython(args: readonly string[]): Promise<Ending> {
@@ -90,7 +120,8 @@ function runPython(args: readonly string[]): Promise<Ending> {
 }
 
 function runProgram(command: string, args: readonly string[]): Promise<Ending> {
-  const env = plainEnvironment({ HF_HUB_OFFLINE: '1', PYTHONDONTWRITEBYTECODE: '1' });
+  const cache = { HF_HUB_CACHE: path.join(root, 'hub') };
+  const env = plainEnvironment({ HF_HUB_OFFLINE: '1', PYTHONDONTWRITEBYTECODE: '1', ...cache });
   return new Program(command, args, { env, withinMs: EXPORT_MS }).end();
 }
 
@@ -161,6 +192,64 @@ describe.each(FAMILIES)('a model of the family %s', (model) => {
   });
 });
 
+describe('a captioner', () => {
+  const graphs = ['text_decoder_with_past_model', 'vision_model'];
+  let ending: Ending;
+  beforeAll(async () => {
+    ending = await exports['blip']!;
+  }, EXPORT_MS);
+
+  it('is exported in three dtypes, each compared with torch', () => {
+    expect(ending.stderr).toBe('');
+    expect(ending.ended).toBe(0);
+    expect(ending.stdout.trimEnd().split('\n')).toHaveLength(7);
+    expect(readdirSync(exported('blip')).sort()).toEqual([...CONFIGS, 'onnx'].sort());
+    expect(readdirSync(path.join(exported('blip'), 'onnx')).sort()).toEqual(
+      graphs.flatMap((graph) => ['.onnx', '_fp16.onnx', '_quantized.onnx'].map((end) => `${graph}${end}`)).sort(),
+    );
+  });
+
+  it.each([1, 4])("gives the ids of transformers' generate in batches of %i", async (batch) => {
+    expect(new Set(captions.map(({ text }) => text)).size).toBeGreaterThan(3);
+    const ids = await captionIds(exported('blip'), PICTURES, { maxNewTokens: NEW_TOKENS, batch });
+    expect(ids).toEqual(captions.map((caption) => caption.ids));
+  });
+
+  it.each(['fp32', 'fp16', 'q8'] as const)("describes pictures as transformers' generate does: %s", async (dtype) => {
+    runner = createRunner({
+      ...{ models: [{ label: 'siglip', name: exported('siglip') }], tasks: ['clip', 'caption'], roots: [IMAGES] },
+      ...{ captionModel: exported('blip'), captionMaxTokens: NEW_TOKENS, device: 'cpu', resample: 'exact', dtype },
+    });
+    await runner.start();
+    const given = await runner.describeImages(PICTURES);
+    const wanted = captions.map(({ text, margin }, index) => (margin > CLOSE[dtype] ? text : given[index]?.text));
+    expect(wanted.filter((text) => text !== '').length).toBeGreaterThan(3);
+    // Weights in eight bits change a sentence sooner or later; how it begins, they should not.
+    const compared = (text = ''): string => (dtype === 'q8' ? (text.split(' ')[0] ?? '') : text);
+    expect(given.map(({ text }) => compared(text))).toEqual(wanted.map(compared));
+  });
+
+  it(
+    'goes where clip-runner looks for the name of a repository, if no folder is named',
+    async () => {
+      const hub = path.join(root, 'hub');
+      const files = readdirSync(made('blip')).map(
+        (name) => [name, readFileSync(path.join(made('blip'), name))] as const,
+      );
+      await putCommit(hub, 'someone/blip-tiny', 'c'.repeat(40), Object.fromEntries(files));
+      const { ended, stdout, stderr } = await exportModel('blip', 'someone/blip-tiny', '--dtype', 'fp32');
+      expect(stderr).toBe('');
+      expect(ended).toBe(0);
+      const model = await resolveCaptionModel('someone/blip-tiny', { cacheDir: hub, offline: true });
+      expect(stdout).toContain(`wrote ${model.folder}`);
+      const folder = await exportModel('blip', made('blip'));
+      expect(folder.stderr).toContain('name the folder to make, too');
+      expect(folder.ended).toBe(2);
+    },
+    EXPORT_MS,
+  );
+});
+
 describe('a CLIP whose configuration names its own end token', () => {
   it(
     'pools there, also with its weights beside the graphs, and takes the place of an older folder',
@@ -222,8 +311,8 @@ describe('a disk that is full', () => {
 describe('what can not be exported', () => {
   it.each(REFUSED)(
     'is refused, and leaves nothing behind: %s',
-    async (model, code, message) => {
-      const { ended, stderr } = await exports[model]!;
+    async (model, _, code, message) => {
+      const { ended, stderr } = await exports[`refused ${model}`]!;
       expect(stderr).toContain(message);
       expect(stderr.trimEnd().split('\n')).toHaveLength(1);
       expect(ended).toBe(code);
@@ -234,17 +323,17 @@ describe('what can not be exported', () => {
 
   it('is a goal that exists, or one that is forced and no model', async () => {
     const goal = made('other');
-    const { ended, stderr } = await exportModel(made('clip'), goal);
+    const { ended, stderr } = await exportModel('clip', made('clip'), goal);
     expect(stderr).toContain('exists already');
     expect(ended).toBe(2);
-    const forced = await exportModel(made('clip'), path.join(root, 'models'), '--force');
+    const forced = await exportModel('clip', made('clip'), path.join(root, 'models'), '--force');
     expect(forced.stderr).toContain("is not a model's folder");
     expect(forced.ended).toBe(2);
     expect(readdirSync(goal)).toEqual(['config.json']);
   });
 
   it('is an unknown dtype', async () => {
-    const { ended, stderr } = await exportModel(made('clip'), path.join(root, 'x'), '--dtype', 'int4');
+    const { ended, stderr } = await exportModel('clip', made('clip'), path.join(root, 'x'), '--dtype', 'int4');
     expect(stderr).toContain('int4');
     expect(ended).toBe(2);
   });

@@ -89,14 +89,6 @@ describe('clip-runner photos', () => {
     expect(await deadLetters()).toEqual([]);
   });
 
-  it('names once at the start what it does not do yet', async () => {
-    const command = photos();
-    await command.logged('ready');
-    const lines = command.log.filter(({ msg }) => msg.startsWith('not supported yet'));
-    expect(lines).toHaveLength(1);
-    expect(lines[0]).toMatchObject({ tasks: ['caption (CAPTION_ENABLED=1)'] });
-  });
-
   it('stops with SIGTERM under load: exit 0 within 8 s, unfinished jobs back in their order', async () => {
     const total = 400;
     await push(...Array.from({ length: total }, (_, index) => photoJob(index + 1, 'camera.jpg')));

@@ -17,12 +17,15 @@ export class CommandProcess {
   stderr = '';
   #waiting: (() => void)[] = [];
 
-  /** Of this process's environment only what Node itself needs is passed on. Texts are not read unless a test says so. */
+  /**
+   * Of this process's environment only what Node itself needs is passed on. Photos are not
+   * described, and texts not read, unless a test says so.
+   */
   constructor(args: readonly string[], env: Readonly<Record<string, string>>, cwd?: string) {
     const { PATH = '', HOME = '' } = process.env;
     this.child = spawn(process.execPath, [CLI, ...args], {
       ...(cwd === undefined ? {} : { cwd }),
-      env: { PATH, HOME, OCR_ENABLED: '0', ...env },
+      env: { PATH, HOME, CAPTION_ENABLED: '0', OCR_ENABLED: '0', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.child.stdout?.on('data', (data: Buffer) => (this.stdout += data.toString()));

@@ -5,6 +5,8 @@ const fixture = (path: string): string => fileURLToPath(new URL(`../fixtures/${p
 
 export const SIGLIP = fixture('models/siglip-tiny');
 export const CLIP = fixture('models/clip-tiny');
+export const BLIP = fixture('models/blip-tiny');
+export const VIT_GPT2 = fixture('models/vit-gpt2-tiny');
 export const IMAGES = fixture('images');
 
 interface Golden {

@@ -10,7 +10,7 @@ from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 
 from failure import ExportError
 from source import first_line
-from towers import Tower
+from towers import Tower, flat
 
 OPSET = 18
 # A protobuf file holds less than 2 GiB; the rest is for the graph itself.
@@ -20,7 +20,10 @@ MOST_BYTES_INSIDE = 2_000_000_000
 def trace(tower: Tower) -> onnx_ir.Model:
     """Traces a tower with its last sample. Raises ExportError where torch can't."""
     feeds = tower.samples[-1]
-    dynamic = {name: {axis: torch.export.Dim.DYNAMIC for axis in tower.axes[name]} for name in feeds}
+    dynamic = {
+        name: {part: _free(tower, part) for part in value} if isinstance(value, dict) else _free(tower, name)
+        for name, value in feeds.items()
+    }
     for library in ("torch.onnx", "onnxscript"):
         logging.getLogger(library).setLevel(logging.ERROR)
     try:
@@ -29,8 +32,8 @@ def trace(tower: Tower) -> onnx_ir.Model:
             program = torch.onnx.export(
                 tower.module,
                 kwargs=feeds,
-                input_names=list(feeds),
-                output_names=[tower.output],
+                input_names=list(flat(feeds)),
+                output_names=list(tower.outputs),
                 dynamic_shapes=dynamic,
                 opset_version=OPSET,
                 dynamo=True,
@@ -42,6 +45,10 @@ def trace(tower: Tower) -> onnx_ir.Model:
     ClearMetadataAndDocStringPass()(program.model)
     _name_axes(program.model, tower)
     return program.model
+
+
+def _free(tower: Tower, name: str) -> dict[int, object]:
+    return {axis: torch.export.Dim.DYNAMIC for axis in tower.axes[name]}
 
 
 def _name_axes(model: onnx_ir.Model, tower: Tower) -> None:

@@ -9,6 +9,7 @@ from transformers import (
     AutoConfig,
     AutoImageProcessor,
     AutoTokenizer,
+    BlipForConditionalGeneration,
     ChineseCLIPModel,
     CLIPModel,
     PreTrainedModel,
@@ -20,11 +21,12 @@ from failure import ExportError, UsageError
 
 # By `model_type` of config.json. SigLIP 2 of fixed resolution calls itself "siglip", too.
 FAMILIES = {"clip": CLIPModel, "chinese_clip": ChineseCLIPModel, "siglip": SiglipModel}
+CAPTIONERS = {"blip": BlipForConditionalGeneration}
 
 
 @dataclass(frozen=True)
 class Source:
-    """A two-tower model in float32 and evaluation mode, and what prepares its inputs."""
+    """A model in float32 and evaluation mode, and what prepares its inputs."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast
@@ -35,31 +37,31 @@ class Source:
         return self.model.config.model_type
 
 
-def read_source(name: str, revision: str | None = None) -> Source:
+def read_source(name: str, revision: str | None = None, families: dict[str, type[PreTrainedModel]] = FAMILIES) -> Source:
     """Reads the model of a folder or a hub repository. Code that a repository brings along is never run.
 
-    Raises UsageError where there is no such folder, ExportError where the model is not one of FAMILIES, or is not whole.
+    Raises UsageError where there is no such folder, ExportError where the model is not one of `families`, or is not whole.
     """
     looks_local = name.startswith((".", "/", "~"))
     folder = Path(name).expanduser()
     if looks_local and not folder.is_dir():
         raise UsageError(f"There is no folder {name}.")
     at = str(folder) if folder.is_dir() else name
-    model = _read_model(at, revision)
+    model = _read_model(at, revision, families)
     tokenizer = _read_tokenizer(at, revision)
     _refuse_foreign(at, tokenizer, model)
     return Source(model, tokenizer, _read_image_processor(at, revision, model))
 
 
-def _read_model(at: str, revision: str | None) -> PreTrainedModel:
+def _read_model(at: str, revision: str | None, families: dict[str, type[PreTrainedModel]]) -> PreTrainedModel:
     try:
         config = AutoConfig.from_pretrained(at, revision=revision)
     except (OSError, ValueError) as error:
         raise ExportError(f"The model {at} can't be read: {first_line(error)}") from error
-    family = FAMILIES.get(config.model_type)
+    family = families.get(config.model_type)
     if family is None:
-        known = ", ".join(FAMILIES)
-        raise ExportError(f'{at} is a "{config.model_type}", not a model of two towers that is known here: expected one of {known}.')
+        known = ", ".join(families)
+        raise ExportError(f'{at} is a "{config.model_type}", which this exporter does not know: expected one of {known}.')
     try:
         # Float32 and plain attention: what the graphs are compared with should be as exact as it can be.
         model, report = family.from_pretrained(
@@ -81,8 +83,8 @@ def _refuse_missing(at: str, report: dict) -> None:
     if missing or odd:
         names = ", ".join((missing + odd)[:3])
         raise ExportError(
-            f"{at} has no weights for {len(missing) + len(odd)} of its parts ({names}). Expected both towers and their "
-            "projections: a checkpoint of one tower, or without projections, can't be exported."
+            f"{at} has no weights for {len(missing) + len(odd)} of its parts ({names}). Expected a whole model: a checkpoint "
+            "of one tower, or without projections, can't be exported."
         )
 
 

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from source import Source
 
-Feeds = dict[str, Tensor]
+# A value is a tensor by its input's name, or several of them under the name of the argument that takes them together.
+Feeds = dict[str, Tensor | dict[str, Tensor]]
 
 TEXTS = [
     "a photo of a cat",
@@ -20,16 +21,29 @@ TEXTS = [
 
 @dataclass(frozen=True)
 class Tower:
-    """One graph to be: `module(**feeds)` gives `output`."""
+    """One graph to be: `module(**feeds)` gives `outputs`, a lone one as it is and several as a tuple."""
 
     name: str
     """File name without the dtype's ending: `vision_model`, `text_model`."""
     module: nn.Module
-    output: str
+    outputs: tuple[str, ...]
     axes: dict[str, dict[int, str]]
     """Per input the axes that may have any length, with their names."""
     samples: tuple[Feeds, ...]
     """Inputs of batch 1 and 3. The last is the widest; it is what the graph is traced with."""
+
+    def values(self, feeds: Feeds) -> tuple[Tensor, ...]:
+        """What torch gives for a sample, by output."""
+        given = self.module(**feeds)
+        return given if isinstance(given, tuple) else (given,)
+
+
+def flat(feeds: Feeds) -> dict[str, Tensor]:
+    """The tensors of a sample by the names of the graph's inputs."""
+    tensors: dict[str, Tensor] = {}
+    for name, value in feeds.items():
+        tensors |= value if isinstance(value, dict) else {name: value}
+    return tensors
 
 
 class _Vision(nn.Module):
@@ -58,9 +72,9 @@ def towers_of(source: Source) -> Iterator[Tower]:
     yield Tower(
         name="vision_model",
         module=_Vision(source.model),
-        output="image_embeds",
+        outputs=("image_embeds",),
         axes={"pixel_values": {0: "batch_size"}},
-        samples=_pictures(source.model.config.vision_config),
+        samples=pictures_of(source.model.config.vision_config),
     )
     # SigLIP looks at every place without a mask: it was trained with texts padded to one length, and takes no other.
     is_dynamic = source.family != "siglip"
@@ -69,17 +83,18 @@ def towers_of(source: Source) -> Iterator[Tower]:
     yield Tower(
         name="text_model",
         module=_Text(source.model),
-        output="text_embeds",
+        outputs=("text_embeds",),
         axes={name: axes for name in samples[-1]},
         samples=samples,
     )
 
 
-def _pictures(config) -> tuple[Feeds, ...]:
+def pictures_of(config) -> tuple[Feeds, ...]:
     """Normalised pixels: noise, a slow wave, and squares."""
     side = config.image_size
     random = torch.Generator().manual_seed(20261122)
-    shape = (config.num_channels, side, side)
+    # Some configurations leave the number of channels out; no family here has another.
+    shape = (getattr(config, "num_channels", 3), side, side)
     places = torch.arange(shape[0] * side * side, dtype=torch.float32).reshape(shape)
     squares = ((places // (side * 8) + places % side // 8) % 2) * 3 - 1.5
     pictures = torch.stack([torch.randn(shape, generator=random), torch.sin(places / 997) * 1.5, squares])

@@ -108,3 +108,22 @@ function longest(vocabulary: readonly string[], suffix: string): number {
   }
   return length;
 }
+
+/**
+ * The way back: ids become a text, special tokens left out, as Python's `decode(ids, skip_special_tokens=True)`. Ids
+ * beyond the vocabulary are left out, too.
+ * @throws Error of the library where it doesn't know a step of the file
+ */
+export async function buildDecoder(
+  json: TokenizerJson,
+  config: Readonly<Record<string, unknown>>,
+): Promise<(ids: readonly number[]) => string> {
+  const { PreTrainedTokenizer } = await import('@huggingface/transformers');
+  const tokenizer = new PreTrainedTokenizer(json, config);
+  const inner = tokenizer._tokenizer as unknown as LibraryTokenizer;
+  const known = new Set(inner.get_vocab(true).values());
+  return (ids) => {
+    const own = ids.filter((id) => known.has(id));
+    return own.length === 0 ? '' : tokenizer.decode(own, { skip_special_tokens: true });
+  };
+}

@@ -1,8 +1,9 @@
 """Makes tiny random models as transformers saves them, and says what torch makes of pictures and texts with them.
 
-    python make_models.py <folder> '{"pictures": ["a.jpg"], "texts": ["a cat"]}'
+    python make_models.py <folder> '{"pictures": ["a.jpg"], "texts": ["a cat"], "newTokens": 16}'
 
-Prints `{"<model>": {"pictures": [[…]], "texts": [[…]]}}`. The tokenizers are those of test/fixtures.
+Prints `{"vectors": {"<model>": {"pictures": [[…]], "texts": [[…]]}}, "captions": [{"ids": […], "text": "…"}]}`. The tokenizers
+are those of test/fixtures.
 """
 
 import json
@@ -15,6 +16,7 @@ os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import (
     AutoTokenizer,
@@ -29,6 +31,9 @@ from transformers import (
     SiglipImageProcessorPil,
     SiglipModel,
 )
+from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
+
+from tiny_blip import describe, make_blip
 from torch_values import values_of
 
 FIXTURES = Path(__file__).resolve().parents[3] / "test" / "fixtures"
@@ -87,31 +92,51 @@ def save(folder: Path, make, factors: dict[str, float]) -> None:
         part.save_pretrained(folder)
 
 
+def make_captioner(folder: Path, pictures: list[str], new_tokens: int) -> list[dict]:
+    """Saves the captioner of test/fixtures as transformers does; answers its captions."""
+    seed = json.loads((FIXTURES / "golden" / "captions.json").read_text(encoding="utf-8"))["seed"]
+    tokenizer = AutoTokenizer.from_pretrained(FIXTURES / "tokenizers" / "bert-wordpiece")
+    model, processor = make_blip(seed, tokenizer), BlipImageProcessorPil(size=SQUARE)
+    for part in (model, tokenizer, processor):
+        part.save_pretrained(folder)
+    tensors = [processor(Image.open(file).convert("RGB"), return_tensors="pt")["pixel_values"] for file in pictures]
+    return [describe(model, tokenizer, pixels, new_tokens) for pixels in tensors]
+
+
 def spoil(out: Path) -> None:
     """Models that must be refused."""
     (out / "other").mkdir()
     (out / "other" / "config.json").write_text('{"model_type": "bert"}')
     weights = load_file(out / "clip" / "model.safetensors")
+    captioner = load_file(out / "blip" / "model.safetensors")
+    query = "text_decoder.bert.encoder.layer.1.crossattention.self.query.weight"
+    norm = "vision_model.post_layernorm.weight"
     spoilt = {
         "no-projection": {name: values for name, values in weights.items() if name != "visual_projection.weight"},
         # More than the largest number of a half, 65504.
         "too-large": {**weights, "visual_projection.weight": weights["visual_projection.weight"] * 1e6},
         "no-tokenizer": weights,
         "no-preprocessor": weights,
+        "blip-no-cross": {name: values for name, values in captioner.items() if name != query},
+        "blip-no-number": {**captioner, query: captioner[query] * float("nan")},
+        "blip-too-large": {**captioner, norm: captioner[norm] * 1e6},
     }
     for name, tensors in spoilt.items():
-        shutil.copytree(out / "clip", out / name)
+        shutil.copytree(out / ("blip" if name.startswith("blip") else "clip"), out / name)
         save_file(tensors, out / name / "model.safetensors", metadata={"format": "pt"})
     (out / "no-tokenizer" / "tokenizer.json").unlink()
     (out / "no-preprocessor" / "preprocessor_config.json").unlink()
 
 
-def main(out: Path, wanted: dict[str, list[str]]) -> None:
+def main(out: Path, pictures: list[str], texts: list[str], new_tokens: int) -> None:
     for name, (make, factors) in MODELS.items():
         save(out / name, make, factors)
+    captions = make_captioner(out / "blip", pictures, new_tokens)
     spoil(out)
-    print(json.dumps({name: values_of(out / name, **wanted) for name in MODELS}))
+    vectors = {name: values_of(out / name, pictures, texts) for name in MODELS}
+    print(json.dumps({"vectors": vectors, "captions": captions}))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), json.loads(sys.argv[2]))
+    request = json.loads(sys.argv[2])
+    main(Path(sys.argv[1]), request["pictures"], request["texts"], request["newTokens"])

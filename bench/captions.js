@@ -1,0 +1,83 @@
+// npm run bench -- captions: `describeImages` against transformers' `generate` in torch, with the same weights of the size of
+// BLIP-base (random) and 12-megapixel JPEGs; each side a process of its own, in turn. BENCH_ROUNDS (5), BENCH_PHOTOS (24).
+import { spawnSync } from 'node:child_process';
+import { existsSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { pythonWith } from '../scripts/python-venv.mjs';
+import { makePhotos } from './support/photos.js';
+import { describeMachine, median, printTable, saveJson } from './support/report.js';
+
+const root = path.resolve(import.meta.dirname, '..');
+const cache = path.join(root, 'bench', '.cache');
+const peerFolder = path.join('bench', 'peers', 'captions');
+const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
+const count = Number(process.env.BENCH_PHOTOS ?? 24);
+const warmUp = Math.min(8, count);
+/** Random weights never end a sentence by themselves; real ones do after about so many. */
+const NEW_TOKENS = 12;
+
+const python = await pythonWith(path.join('tools', 'export', 'requirements.txt'));
+const model = makeModel();
+const photos = await makePhotos(cache, path.join(root, 'examples', 'photos'));
+
+const torch = (batch) => side(python, path.join(peerFolder, 'generate.py'), `${model}-torch`, batch);
+const ours = (batch) => side(process.execPath, path.join('bench', 'support', 'caption-runner.js'), model, batch);
+const sides = {
+  'transformers, batch 1': () => torch(1),
+  'transformers, batch 8': () => torch(8),
+  'clip-runner, maxBatch 1': () => ours(1),
+  'clip-runner, maxBatch 4': () => ours(4),
+  'clip-runner, maxBatch 8': () => ours(8),
+};
+
+const machine = describeMachine(root, ['onnxruntime-node', 'sharp']);
+console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.versions.join(', ')}`);
+console.log(
+  `BLIP-base, random weights, fp32, ${NEW_TOKENS} new tokens; ${count} photos of 12 megapixels a round after ${warmUp} to ` +
+    `warm up, ${rounds} rounds interleaved\n`,
+);
+const results = Object.fromEntries(Object.keys(sides).map((name) => [name, []]));
+for (let round = 0; round < rounds; round++) {
+  for (const [name, measure] of Object.entries(sides)) results[name].push(measure());
+}
+console.log('From file to sentence');
+printTable(column('whole'), 'photos/s');
+console.log('\nIn the models alone');
+printTable(column('model'), 'photos/s');
+console.log('');
+const [first] = Object.values(results);
+for (const [name, measured] of Object.entries(results)) {
+  const equal = measured[0].texts.filter((text, index) => text === first[0].texts[index]).length;
+  const perRun = measured[0].perRun === undefined ? '' : `, ${measured[0].perRun.toFixed(1)} photos a run`;
+  const memory = median(measured.map((one) => one.memory));
+  console.log(`${name}: peak memory ${memory} MiB${perRun}, ${equal} of ${count} sentences as in the first row`);
+}
+saveJson(root, 'captions', { machine, rounds, count, warmUp, newTokens: NEW_TOKENS, results });
+
+function column(name) {
+  return Object.fromEntries(Object.entries(results).map(([side, list]) => [side, list.map((one) => one[name])]));
+}
+
+function side(program, script, folder, batch) {
+  const clip = path.join('test', 'fixtures', 'models', 'siglip-tiny');
+  const peerArgs = [script, folder, photos, batch, warmUp, count, NEW_TOKENS];
+  return JSON.parse(call(program, program === python ? peerArgs : [...peerArgs, clip]));
+}
+
+/** One folder that both sides read: torch weights, and the graphs that the exporter made of them. */
+function makeModel() {
+  const folder = path.join(cache, 'blip-base');
+  if (existsSync(path.join(folder, 'onnx', 'text_decoder_with_past_model.onnx'))) return folder;
+  console.log('Making the model (random weights, the size of BLIP-base) …');
+  const tokenizer = path.join('test', 'fixtures', 'tokenizers', 'bert-wordpiece');
+  rmSync(folder, { recursive: true, force: true });
+  call(python, [path.join(peerFolder, 'make_model.py'), tokenizer, `${folder}-torch`]);
+  call(python, [path.join('tools', 'export', 'export_blip.py'), `${folder}-torch`, folder, '--dtype', 'fp32']);
+  return folder;
+}
+
+function call(program, args) {
+  const { status, stdout } = spawnSync(program, args.map(String), { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  if (status !== 0) throw new Error(`${args[0]} ended with ${status}`);
+  return String(stdout);
+}

@@ -1,0 +1,37 @@
+import { hubOptionsFromEnv } from '../models/hub-options.js';
+import { findLocalCaptionModel } from '../models/resolve-caption.js';
+import type { RunnerOptions } from '../options.js';
+import type { Log } from './log.js';
+import { VARIABLES, type Settings, type VariableName } from './variables.js';
+
+/** The settings of commands that describe photos. */
+export const CAPTION_VARIABLES = [
+  'captionEnabled',
+  'captionModel',
+  'captionMaxTokens',
+] as const satisfies readonly VariableName[];
+
+/**
+ * What the settings of captions mean to `createRunner()`; undefined where there are to be none. A captioner that is named,
+ * or captions that are asked for, must be had; the default one is taken if it is on this machine: nobody publishes it as
+ * ONNX, so it can't be downloaded.
+ * @throws RunnerError `MODEL_INVALID` where the default captioner is there but broken
+ */
+export async function captionOptions(
+  { captionEnabled, captionModel, captionMaxTokens, dtype }: Settings<(typeof CAPTION_VARIABLES)[number] | 'dtype'>,
+  env: NodeJS.ProcessEnv,
+  log: Log,
+): Promise<RunnerOptions | undefined> {
+  if (!captionEnabled) return undefined;
+  const isSet = (name: 'captionEnabled' | 'captionModel'): boolean => (env[VARIABLES[name].env] ?? '') !== '';
+  const isNamed = isSet('captionEnabled') || isSet('captionModel') || captionModel !== VARIABLES.captionModel.default;
+  if (!isNamed && (await findLocalCaptionModel(captionModel, { ...hubOptionsFromEnv(env), dtype })) === undefined) {
+    log.warn(
+      { tasks: ['caption'] },
+      `no captions: ${captionModel} is not on this machine. tools/export/export_blip.py makes it (see docs/captions.md), ` +
+        'CAPTION_ENABLED=0 ends this message',
+    );
+    return undefined;
+  }
+  return { captionModel, captionMaxTokens };
+}

@@ -1,0 +1,42 @@
+import { readFile } from 'node:fs/promises';
+import { resolveCaptionModel } from '../../src/models/resolve-caption.js';
+import { openOnnxSession } from '../../src/pool/session.js';
+import { openCaptioner } from '../../src/tasks/caption/captioner.js';
+import { decodePhoto } from '../../src/tasks/image/decode.js';
+import { toTensor } from '../../src/tasks/image/preprocess.js';
+
+const SETTINGS = {
+  ...({ orientation: 'apply', resample: 'exact' } as const),
+  ...{ roots: [], maxFileBytes: 1e9, maxPixels: 1e8, decodeTimeoutMs: 30_000 },
+  ...{ decodeConcurrency: 1, blockDecoders: false },
+};
+
+/** The ids of each picture's sentence as `generate` of transformers gives them, the first one included. */
+export async function captionIds(
+  folder: string,
+  pictures: readonly string[],
+  { maxNewTokens, batch }: { readonly maxNewTokens: number; readonly batch: number },
+): Promise<(readonly number[])[]> {
+  const model = await resolveCaptionModel(folder);
+  const session = { device: 'cpu', strictDevice: false, intraOpThreads: 2 } as const;
+  const encoder = await openOnnxSession(model.encoderFile, session);
+  const decoder = await openOnnxSession(model.decoderFile, session);
+  try {
+    const captioner = await openCaptioner({ encoder, decoder, model, maxNewTokens, maxBatch: batch });
+    const all: (readonly number[])[] = [];
+    for (let start = 0; start < pictures.length; start += batch) {
+      const tensors = pictures.slice(start, start + batch).map(async (file) => {
+        const photo = await decodePhoto(await readFile(file), { settings: SETTINGS, need: 'full' });
+        return toTensor(photo, model.preprocess);
+      });
+      for (const ids of await captioner.describe(await Promise.all(tensors))) {
+        if (ids instanceof Error) throw ids;
+        all.push([model.startId, ...ids]);
+      }
+    }
+    return all;
+  } finally {
+    await encoder.close();
+    await decoder.close();
+  }
+}
