@@ -53,20 +53,94 @@ export function finish(sums: usize, out: usize, count: i32): void {
   }
 }
 
-export function halve(upper: usize, lower: usize, out: usize, columns: i32): void {
-  // The pixels 0 and 2, and 1 and 3, of four, widened to 16 bits; -1 makes zero.
-  const even = i8x16(0, -1, 1, -1, 2, -1, 6, -1, 7, -1, 8, -1, -1, -1, -1, -1);
-  const odd = i8x16(3, -1, 4, -1, 5, -1, 9, -1, 10, -1, 11, -1, -1, -1, -1, -1);
-  const half = i16x8.splat(2);
+// The same channel of two neighbours next to each other (R0 R1, G0 G1, B0 B1 and then those of 2 and 3), as the pairwise
+// sum wants them; the pixels begin at the lanes 0 and 4.
+@inline function pairSums(row: usize): v128 {
+  const pairs = i8x16(0, 3, 1, 4, 2, 5, -1, -1, 6, 9, 7, 10, 8, 11, -1, -1);
+  return i16x8.extadd_pairwise_i8x16_u(i8x16.swizzle(v128.load(row), pairs));
+}
+
+@inline function roundQuarter(sums: v128): v128 {
+  return i16x8.shr_u(i16x8.add(sums, i16x8.splat(2)), 2);
+}
+
+@inline function storeTwo(out: usize, pixels: v128): void {
+  const bytes = i8x16.narrow_i16x8_u(pixels, pixels);
+  const packed = i8x16.swizzle(bytes, i8x16(0, 1, 2, 4, 5, 6, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1));
+  v128.store64_lane(out, packed, 0);
+}
+
+export function halve(rows: usize, rowBytes: usize, out: usize, columns: i32): void {
   for (let column = 0; column < columns; column += 2) {
-    const a = v128.load(upper);
-    const b = v128.load(lower);
-    const above = i16x8.add(i8x16.swizzle(a, even), i8x16.swizzle(a, odd));
-    const below = i16x8.add(i8x16.swizzle(b, even), i8x16.swizzle(b, odd));
-    const mean = i16x8.shr_u(i16x8.add(i16x8.add(above, below), half), 2);
-    v128.store64_lane(out, i8x16.narrow_i16x8_u(mean, mean), 0);
-    upper += 12;
-    lower += 12;
+    storeTwo(out, roundQuarter(i16x8.add(pairSums(rows), pairSums(rows + rowBytes))));
+    rows += 12;
     out += 6;
+  }
+}
+
+@inline function halveTwoByFour(rows: usize, rowBytes: usize): v128 {
+  const lower = rows + 2 * rowBytes;
+  const above = roundQuarter(i16x8.add(pairSums(rows), pairSums(rows + rowBytes)));
+  const below = roundQuarter(i16x8.add(pairSums(lower), pairSums(lower + rowBytes)));
+  return i16x8.add(above, below);
+}
+
+export function quarter(rows: usize, rowBytes: usize, out: usize, columns: i32): void {
+  for (let column = 0; column < columns; column += 2) {
+    const a = halveTwoByFour(rows, rowBytes);
+    const b = halveTwoByFour(rows + 12, rowBytes);
+    const left = v128.shuffle<i64>(a, b, 0, 2);
+    const right = v128.shuffle<i64>(a, b, 1, 3);
+    storeTwo(out, roundQuarter(i16x8.add(left, right)));
+    rows += 24;
+    out += 6;
+  }
+}
+
+export function bilinear(
+  upper: usize,
+  lower: usize,
+  out: usize,
+  columns: i32,
+  taps: usize,
+  upperWeight: i32,
+  lowerWeight: i32,
+): void {
+  const pairs = i8x16(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1);
+  const upperFactor = i32x4.splat(upperWeight);
+  const lowerFactor = i32x4.splat(lowerWeight);
+  const half = i32x4.splat(2);
+  for (let column = 0; column < columns; column++) {
+    const start = <usize>load<u32>(taps);
+    const weights = v128.load32_splat(taps, 4);
+    const above = i32x4.dot_i16x8_s(i8x16.swizzle(v128.load64_zero(upper + start), pairs), weights);
+    const below = i32x4.dot_i16x8_s(i8x16.swizzle(v128.load64_zero(lower + start), pairs), weights);
+    // Shifted they fit 15 bits, so that `dot` multiplies: the upper half of each lane is zero.
+    const a = i32x4.shr_u(i32x4.dot_i16x8_s(i32x4.shr_u(above, 4), upperFactor), 16);
+    const b = i32x4.shr_u(i32x4.dot_i16x8_s(i32x4.shr_u(below, 4), lowerFactor), 16);
+    const mixed = i32x4.shr_u(i32x4.add(i32x4.add(a, b), half), 2);
+    const words = i16x8.narrow_i32x4_s(mixed, mixed);
+    v128.store32_lane(out, i8x16.narrow_i16x8_u(words, words), 0);
+    taps += 8;
+    out += 3;
+  }
+}
+
+@inline function scale(bytes: v128, places: v128, centre: v128, spread: v128): v128 {
+  return f32x4.div(f32x4.sub(f32x4.convert_i32x4_u(i8x16.swizzle(bytes, places)), centre), spread);
+}
+
+export function planes(pixels: usize, red: usize, green: usize, blue: usize, count: i32, centre: f32, spread: f32): void {
+  const redPlaces = i8x16(0, -1, -1, -1, 3, -1, -1, -1, 6, -1, -1, -1, 9, -1, -1, -1);
+  const greenPlaces = i8x16(1, -1, -1, -1, 4, -1, -1, -1, 7, -1, -1, -1, 10, -1, -1, -1);
+  const bluePlaces = i8x16(2, -1, -1, -1, 5, -1, -1, -1, 8, -1, -1, -1, 11, -1, -1, -1);
+  const centres = f32x4.splat(centre);
+  const spreads = f32x4.splat(spread);
+  for (let i: usize = 0; i < <usize>count << 2; i += 16) {
+    const four = v128.load(pixels);
+    v128.store(red + i, scale(four, redPlaces, centres, spreads));
+    v128.store(green + i, scale(four, greenPlaces, centres, spreads));
+    v128.store(blue + i, scale(four, bluePlaces, centres, spreads));
+    pixels += 12;
   }
 }

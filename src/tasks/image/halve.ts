@@ -1,6 +1,7 @@
 import type { Photo } from '../task.js';
-import { threadKernel, type ResampleKernel } from './resample-kernel.js';
+import type { ResampleKernel } from './resample-kernel.js';
 import type { Pixels } from './resample.js';
+import { threadKernel } from './thread-kernel.js';
 
 /** The kernel reads and writes a little past a row. */
 const SLACK = 16;
@@ -18,11 +19,15 @@ export function halvePixels(source: Pixels, times: number, kernel: ResampleKerne
   for (let y = 0; y < height; y++) {
     memory.set(source.data.subarray(y * sourceBytes, (y + 1) * sourceBytes));
     let columns = source.width;
-    for (let rows = sourceRows >> 1; rows > 0; rows >>= 1) {
+    for (let rows = sourceRows; rows > 1;) {
+      const step = rows >= 4 ? 4 : 2;
       const rowBytes = columns * 3;
-      columns >>= 1;
+      columns = Math.floor(columns / step);
+      rows /= step;
       for (let row = 0; row < rows; row++) {
-        kernel.halve(2 * row * rowBytes, (2 * row + 1) * rowBytes, row * columns * 3, columns);
+        const [from, to] = [row * step * rowBytes, row * columns * 3];
+        if (step === 4) kernel.quarter(from, rowBytes, to, columns);
+        else kernel.halve(from, rowBytes, to, columns);
       }
     }
     data.set(memory.subarray(0, width * 3), y * width * 3);

@@ -1,8 +1,5 @@
-import { loadWasmKernel, PAGE_BYTES } from '../../wasm-kernel.js';
-import { KERNEL_BASE64 } from './resample-kernel-binary.js';
-
 /**
- * The inner loops of resampling over a memory of their own; all arguments that name a place are byte offsets into it.
+ * The inner loops over pixels, mostly of resampling, over a memory of their own; all arguments that name a place are byte offsets into it.
  * Two implementations give the same bits: WebAssembly SIMD, and plain JavaScript (six to ten times slower) for
  * processors that lack it. Sums are 32-bit integers of pixel times weight, the weights having 22 fractional bits.
  */
@@ -28,10 +25,36 @@ export interface ResampleKernel {
   finish(sums: number, out: number, count: number): void;
 
   /**
-   * Two rows of RGB pixels to one of `columns` pixels: the rounded mean of each two by two. Reads up to 16 bytes past the
-   * last pixel, and writes up to 5 bytes past it. `out` may be where the upper row is, or before it.
+   * Two rows of RGB pixels to one of `columns` pixels: the rounded mean of each two by two. The rows lie one after the
+   * other. Reads up to 16 bytes past the last pixel, and writes up to 5 bytes past it. `out` may be where the rows are, or
+   * before them.
    */
-  halve(upper: number, lower: number, out: number, columns: number): void;
+  halve(rows: number, rowBytes: number, out: number, columns: number): void;
+
+  /** Four rows to one, as two times `halve` does it. */
+  quarter(rows: number, rowBytes: number, out: number, columns: number): void;
+
+  /**
+   * One row of `columns` RGB pixels, each mixed of two by two pixels by OpenCV's fixed-point formula; weights have 11
+   * fractional bits. Each column has `TAP_BYTES` at `taps`: the byte of the row at which its left pixel begins (int32), and
+   * the weights of this and of the next pixel (int16). Reads up to 5 bytes past the left pixel whatever the weights, and
+   * writes one byte past the last column.
+   */
+  bilinear(
+    upper: number,
+    lower: number,
+    out: number,
+    columns: number,
+    taps: number,
+    upperWeight: number,
+    lowerWeight: number,
+  ): void;
+
+  /**
+   * `count` RGB pixels as three rows of float32: `(value - centre) / spread`, rounded once. `centre` has at most one
+   * fractional bit. Works in steps of 4 pixels: all rows need that much room, and 4 bytes are read past the last pixel.
+   */
+  planes(pixels: number, red: number, green: number, blue: number, count: number, centre: number, spread: number): void;
 }
 
 /** Fractional bits of a weight. */
@@ -39,96 +62,5 @@ export const WEIGHT_BITS = 22;
 export const WEIGHT_BYTES_PER_QUAD = 16;
 /** Values that `accumulate` and `finish` take at a time. */
 export const LANES = 8;
-
-const LOW_BITS = 12;
-const HALF = 1 << (WEIGHT_BITS - 1);
-
-/**
- * One per thread and never freed: instantiating costs more than a small picture. It is scratch for one synchronous call
- * and holds nothing between calls. Its size follows a few rows, not the picture: a few megabytes.
- */
-let sharedKernel: ResampleKernel | undefined;
-
-/** This thread's kernel. */
-export function threadKernel(): ResampleKernel {
-  return (sharedKernel ??= createKernel());
-}
-
-/** The fastest kernel that this processor runs. */
-export function createKernel(): ResampleKernel {
-  return createSimdKernel() ?? createScalarKernel();
-}
-
-/** The WebAssembly kernel, or undefined where the engine or the processor has no 128-bit SIMD. */
-export function createSimdKernel(): ResampleKernel | undefined {
-  return loadWasmKernel(KERNEL_BASE64) as ResampleKernel | undefined;
-}
-
-/** The kernel in plain JavaScript. */
-export function createScalarKernel(): ResampleKernel {
-  let buffer = new ArrayBuffer(PAGE_BYTES);
-  let bytes = new Uint8ClampedArray(buffer);
-  let words = new Int16Array(buffer);
-  let integers = new Int32Array(buffer);
-
-  return {
-    reserve(size) {
-      if (size > buffer.byteLength) {
-        buffer = new ArrayBuffer(Math.ceil(size / PAGE_BYTES) * PAGE_BYTES);
-        bytes = new Uint8ClampedArray(buffer);
-        words = new Int16Array(buffer);
-        integers = new Int32Array(buffer);
-      }
-      return buffer;
-    },
-
-    horizontal(row, out, columns, starts, weights, quads) {
-      let word = weights >> 1;
-      for (let column = 0; column < columns; column++) {
-        let pixel = row + at(integers, (starts >> 2) + column);
-        let red = HALF;
-        let green = HALF;
-        let blue = HALF;
-        for (let quad = 0; quad < quads; quad++, word += 8) {
-          for (let tap = word; tap < word + 4; tap++, pixel += 3) {
-            const weight = (at(words, tap) << LOW_BITS) + at(words, tap + 4);
-            red += Math.imul(at(bytes, pixel), weight);
-            green += Math.imul(at(bytes, pixel + 1), weight);
-            blue += Math.imul(at(bytes, pixel + 2), weight);
-          }
-        }
-        const place = out + column * 3;
-        bytes[place] = red >> WEIGHT_BITS;
-        bytes[place + 1] = green >> WEIGHT_BITS;
-        bytes[place + 2] = blue >> WEIGHT_BITS;
-      }
-    },
-
-    accumulate(row, sums, count, weight) {
-      const first = sums >> 2;
-      for (let i = 0; i < count; i++) {
-        integers[first + i] = at(integers, first + i) + Math.imul(at(bytes, row + i), weight);
-      }
-    },
-
-    finish(sums, out, count) {
-      const first = sums >> 2;
-      for (let i = 0; i < count; i++) bytes[out + i] = (at(integers, first + i) + HALF) >> WEIGHT_BITS;
-    },
-
-    halve(upper, lower, out, columns) {
-      for (let column = 0; column < columns; column++, upper += 3, lower += 3) {
-        for (let channel = 0; channel < 3; channel++, upper++, lower++, out++) {
-          const above = at(bytes, upper) + at(bytes, upper + 3);
-          const below = at(bytes, lower) + at(bytes, lower + 3);
-          bytes[out] = (above + below + 2) >> 2;
-        }
-      }
-    },
-  };
-}
-
-/** An element that is known to exist: the caller's layout reserves it. */
-function at(array: Uint8ClampedArray | Int16Array | Int32Array, index: number): number {
-  return array[index] as number;
-}
+/** What `bilinear` reads for each column. */
+export const TAP_BYTES = 8;

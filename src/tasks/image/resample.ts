@@ -1,9 +1,10 @@
 import type { Interpolation } from '../../model.js';
 import type { PixelRegion } from '../task.js';
 import type { ResizedPart } from './geometry.js';
-import { LANES, threadKernel, WEIGHT_BYTES_PER_QUAD, type ResampleKernel } from './resample-kernel.js';
+import { LANES, WEIGHT_BYTES_PER_QUAD, type ResampleKernel } from './resample-kernel.js';
 import { resampleNearest } from './resample-nearest.js';
 import { computeWeights, deepestOverlap, sourceRange, type AxisWeights } from './resample-weights.js';
+import { threadKernel } from './thread-kernel.js';
 
 /** RGB pixels, 8 bits each, rows without padding. */
 export interface Pixels {

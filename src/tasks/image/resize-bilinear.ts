@@ -1,6 +1,8 @@
-import { halvePixels } from '../image/halve.js';
-import type { Photo } from '../task.js';
+import { halvePixels } from './halve.js';
+import { TAP_BYTES, type ResampleKernel } from './resample-kernel.js';
+import type { Pixels } from './resample.js';
 import { roundHalfEven } from './round-half-even.js';
+import { threadKernel } from './thread-kernel.js';
 
 /** Where a resized picture goes: the top left of `data`, whose rows may be longer than the picture's. */
 export interface ResizeTarget {
@@ -12,53 +14,57 @@ export interface ResizeTarget {
 
 /** Weights have 11 fractional bits. */
 const WEIGHT_ONE = 2048;
+/** The kernel reads and writes a little past a row. */
+const SLACK = 8;
 
 /**
  * Resizes RGB pixels as OpenCV 4 does it for 8-bit pictures with `INTER_LINEAR`, bit by bit: four neighbours and no
  * low-pass filter, whatever the scale. Detectors were trained on such pictures, and with a filter they lose faces. Only
  * the pixels that are looked at cost anything, so 12 megapixels take hardly longer than one.
  */
-export function resizeBilinear(source: Pick<Photo, 'width' | 'height' | 'data'>, target: ResizeTarget): void {
+export function resizeBilinear(source: Pixels, target: ResizeTarget, kernel: ResampleKernel = threadKernel()): void {
   if (source.width === target.width && source.height === target.height) copyRows(source, target);
   // OpenCV's rule for a shrink by exactly two in both directions: the mean of the four pixels.
   else if (source.width === target.width * 2 && source.height === target.height * 2)
-    copyRows(halvePixels(source, 1), target);
-  else interpolate(source, target);
+    copyRows(halvePixels(source, 1, kernel), target);
+  else interpolate(source, target, kernel);
 }
 
-function copyRows({ width, data }: Pick<Photo, 'width' | 'data'>, target: ResizeTarget): void {
+function copyRows({ width, data }: Pixels, target: ResizeTarget): void {
   for (let y = 0; y < target.height; y++) {
     target.data.set(data.subarray(y * width * 3, (y + 1) * width * 3), y * target.rowBytes);
   }
 }
 
-function interpolate(source: Pick<Photo, 'width' | 'height' | 'data'>, target: ResizeTarget): void {
-  const columns = axisOf(source.width, target.width, true);
+function interpolate(source: Pixels, target: ResizeTarget, kernel: ResampleKernel): void {
   const rows = axisOf(source.height, target.height, false);
   const rowBytes = source.width * 3;
-  const { data } = source;
-  const { data: result } = target;
+  const upper = target.width * TAP_BYTES;
+  const lower = upper + rowBytes;
+  const out = lower + rowBytes + SLACK;
+  const buffer = kernel.reserve(out + target.width * 3 + SLACK);
+  const memory = new Uint8Array(buffer);
+  writeTaps(buffer, axisOf(source.width, target.width, true));
+  const copyRow = (row: number, place: number): void => {
+    memory.set(source.data.subarray(row * rowBytes, (row + 1) * rowBytes), place);
+  };
   for (let y = 0; y < target.height; y++) {
-    const upper = (rows.first[y] as number) * rowBytes;
-    const lower = (rows.second[y] as number) * rowBytes;
-    const upperWeight = rows.firstWeight[y] as number;
-    const lowerWeight = rows.secondWeight[y] as number;
-    const mix = (left: number, right: number, leftWeight: number, rightWeight: number): number => {
-      const above = (data[upper + left] as number) * leftWeight + (data[upper + right] as number) * rightWeight;
-      const below = (data[lower + left] as number) * leftWeight + (data[lower + right] as number) * rightWeight;
-      return (((upperWeight * (above >> 4)) >> 16) + ((lowerWeight * (below >> 4)) >> 16) + 2) >> 2;
-    };
-    let to = y * target.rowBytes;
-    for (let x = 0; x < target.width; x++, to += 3) {
-      const left = (columns.first[x] as number) * 3;
-      const right = (columns.second[x] as number) * 3;
-      const leftWeight = columns.firstWeight[x] as number;
-      const rightWeight = columns.secondWeight[x] as number;
-      result[to] = mix(left, right, leftWeight, rightWeight);
-      result[to + 1] = mix(left + 1, right + 1, leftWeight, rightWeight);
-      result[to + 2] = mix(left + 2, right + 2, leftWeight, rightWeight);
-    }
+    copyRow(at(rows.first, y), upper);
+    copyRow(at(rows.second, y), lower);
+    kernel.bilinear(upper, lower, out, target.width, 0, at(rows.firstWeight, y), at(rows.secondWeight, y));
+    target.data.set(memory.subarray(out, out + target.width * 3), y * target.rowBytes);
   }
+}
+
+/** Lays the columns out as the kernel reads them, at its beginning. What is right of the last column has no weight. */
+function writeTaps(buffer: ArrayBuffer, columns: Axis): void {
+  const starts = new Int32Array(buffer);
+  const words = new Int16Array(buffer);
+  columns.first.forEach((column, x) => {
+    starts[x * 2] = column * 3;
+    words[x * 4 + 2] = at(columns.firstWeight, x);
+    words[x * 4 + 3] = at(columns.secondWeight, x);
+  });
 }
 
 /** For each target pixel along one axis: its two neighbours in the source and their weights. */
@@ -100,4 +106,9 @@ function axisOf(sourceLength: number, targetLength: number, isAcross: boolean): 
 
 function clamp(index: number, last: number): number {
   return Math.max(0, Math.min(index, last));
+}
+
+/** An element that is known to exist. */
+function at(array: Int32Array, index: number): number {
+  return array[index] as number;
 }

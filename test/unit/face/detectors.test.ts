@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { decodeAnswers, type GridAnswer } from '../../../src/tasks/face/anchors.js';
 import type { Detection } from '../../../src/tasks/face/detection.js';
 import { suppressOverlaps } from '../../../src/tasks/face/non-maximum.js';
-import { centredPlanes, rawPlanes, writePlanes } from '../../../src/tasks/image/planes.js';
 import { scrfdDecoder } from '../../../src/tasks/face/scrfd.js';
 import { yunetDecoder } from '../../../src/tasks/face/yunet.js';
 
@@ -101,22 +100,5 @@ describe('suppressOverlaps', () => {
     // The second goes by the first; the third overlaps the second only.
     const chain = [box(0, 0, 9, 9, 0.9), box(3, 0, 12, 9, 0.8), box(7, 0, 16, 9, 0.7)];
     expect(suppressOverlaps(chain, 0.4).map(({ score }) => score)).toEqual([0.9, 0.7]);
-  });
-});
-
-describe('writePlanes', () => {
-  const pixels = Uint8Array.of(0, 100, 255, 10, 20, 30);
-
-  it('centres RGB for SCRFD and ArcFace', () => {
-    const tensor = new Float32Array(7);
-    writePlanes(tensor, 1, pixels, centredPlanes(128));
-    const expected = [0, 0, 10, 100, 20, 255, 30].map((value, i) => (i === 0 ? 0 : (value - 127.5) / 128));
-    expect([...tensor]).toEqual([...Float32Array.from(expected)]);
-  });
-
-  it('leaves the bytes as they are for YuNet, blue first', () => {
-    const tensor = new Float32Array(6);
-    writePlanes(tensor, 0, pixels, rawPlanes('bgr'));
-    expect([...tensor]).toEqual([255, 30, 100, 20, 0, 10]);
   });
 });

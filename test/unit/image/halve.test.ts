@@ -1,14 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { halvePhoto, halvePixels } from '../../../src/tasks/image/halve.js';
-import { createScalarKernel, createSimdKernel } from '../../../src/tasks/image/resample-kernel.js';
 import type { Pixels } from '../../../src/tasks/image/resample.js';
+import { KERNELS } from '../../support/kernels.js';
 import { noise } from '../../support/pictures.js';
 
-describe.each([
-  ['WebAssembly SIMD', createSimdKernel()!],
-  ['plain JavaScript', createScalarKernel()],
-] as const)('halving in %s', (_, kernel) => {
+describe.each(KERNELS)('halving in %s', (_, kernel) => {
   it('is the rounded mean of each two by two, again and again, for any size', () => {
     const anyPicture = fc.record({
       width: fc.integer({ min: 8, max: 70 }),

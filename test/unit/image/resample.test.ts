@@ -4,8 +4,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Interpolation } from '../../../src/model.js';
 import { KERNEL_SOURCE_SHA256 } from '../../../src/tasks/image/resample-kernel-binary.js';
-import { createKernel, createScalarKernel, createSimdKernel } from '../../../src/tasks/image/resample-kernel.js';
 import { resample, type Pixels, type ResamplePlan } from '../../../src/tasks/image/resample.js';
+import { createKernel, createSimdKernel } from '../../../src/tasks/image/thread-kernel.js';
+import { KERNELS } from '../../support/kernels.js';
 import { noise, readJson, sha256 } from '../../support/pictures.js';
 
 interface GoldenCase {
@@ -20,10 +21,6 @@ interface GoldenCase {
 }
 
 const { resampled } = readJson('golden/pillow.json') as { resampled: readonly GoldenCase[] };
-const KERNELS = [
-  ['WebAssembly SIMD', createSimdKernel()!],
-  ['plain JavaScript', createScalarKernel()],
-] as const;
 
 function wholePlan(source: Pixels, width: number, height: number, interpolation: Interpolation): ResamplePlan {
   const box = { left: 0, top: 0, width: source.width, height: source.height };
