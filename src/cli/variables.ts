@@ -167,7 +167,7 @@ export const VARIABLES = {
   images: variable('EMBED_IMAGES', 'images', '0', yesOrNo, 'embed pictures, too: loads the image side of the models'),
   maxWaiting: variable('EMBED_MAX_WAITING', 'max-waiting', '1024', whole(1), 'texts that may wait; more get a 503'),
   maxTexts: variable('EMBED_MAX_TEXTS', 'max-texts', '256', whole(1), 'texts in one request'),
-  maxBodyBytes: variable('EMBED_MAX_BODY_BYTES', 'max-body', '1048576', whole(1), 'longest JSON body, in bytes'),
+  maxBodyBytes: variable('EMBED_MAX_BODY_BYTES', 'max-body', '524288', whole(1), 'longest JSON body, in bytes'),
   maxImageBytes: variable('EMBED_MAX_IMAGE_BYTES', 'max-image', '33554432', whole(1), 'largest picture, in bytes'),
   requestTimeoutMs: variable(
     'EMBED_REQUEST_TIMEOUT_MS',

@@ -21,7 +21,7 @@ export interface EmbedServerOptions {
   readonly maxWaiting: number;
   /** Texts in one request. @default 256 */
   readonly maxTexts: number;
-  /** Longest JSON body, decompressed, in bytes. @default 1048576 (1 MiB) */
+  /** Longest JSON body, decompressed, in bytes. @default 524288 (512 KiB) */
   readonly maxBodyBytes: number;
   /** Largest picture, in bytes. @default 33554432 (32 MiB) */
   readonly maxImageBytes: number;
@@ -37,7 +37,7 @@ const DEFAULTS: EmbedServerOptions = {
   token: '',
   maxWaiting: 1024,
   maxTexts: 256,
-  maxBodyBytes: 1024 * 1024,
+  maxBodyBytes: 512 * 1024,
   maxImageBytes: 32 * 1024 * 1024,
   requestTimeoutMs: 30_000,
   stuckAfterMs: 60_000,
