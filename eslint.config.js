@@ -7,7 +7,7 @@ const stages = ['queue', 'batch', 'pool', 'tasks', 'models', 'sink', 'album', 's
 const natives = [
   { name: 'onnxruntime-node', only: 'src/pool/session.ts' },
   { name: 'sharp', only: 'src/tasks/image/sharp.ts' },
-  { name: '@huggingface/transformers', only: 'src/tasks/tokenizer/hugging-face.ts' },
+  { name: '@huggingface/tokenizers', only: 'src/tasks/tokenizer/hugging-face.ts' },
 ];
 
 const nativePaths = (file) =>

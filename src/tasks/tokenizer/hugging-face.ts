@@ -45,7 +45,7 @@ export interface TokenizerParts {
   idOf(token: string): number | undefined;
 }
 
-/** The steps inside a tokenizer of transformers.js; its own declarations don't resolve in a package of ES modules. */
+/** The steps inside a tokenizer of the library that transformers.js tokenizes with; as far as they are used here. */
 interface LibraryTokenizer {
   readonly normalizer: { normalize(text: string): string } | null;
   readonly pre_tokenizer: { pre_tokenize(text: string, options: { section_index: number }): string[] } | null;
@@ -54,25 +54,35 @@ interface LibraryTokenizer {
   readonly post_processor: { post_process(tokens: string[], pair: null, special: true): { tokens: string[] } } | null;
   token_to_id(token: string): number | undefined;
   get_vocab(withAddedTokens: boolean): Map<string, number>;
+  decode(ids: readonly number[], options: { skip_special_tokens: boolean }): string;
+}
+
+/** The library's own declarations don't resolve in a package of ES modules. */
+interface Library {
+  readonly Tokenizer: new (json: object, config: object) => LibraryTokenizer;
+}
+
+/** Loaded with the first call, and only in the threads that read texts or write them. */
+async function openTokenizer(json: object, config: object): Promise<LibraryTokenizer> {
+  const { Tokenizer } = (await import('@huggingface/tokenizers')) as unknown as Library;
+  return new Tokenizer(json, config);
 }
 
 /**
- * Builds a tokenizer from the content of its two files. transformers.js is loaded with the first call, and only in the
- * threads that read texts: it brings its own copies of large libraries along. It is handed content, never a name, so it
- * can't touch the network, and its process-wide settings don't matter.
+ * Builds a tokenizer from the content of its two files. The library is handed content, never a name, so it can't touch
+ * the network.
  * @throws Error of the library where it doesn't know a step of the file
  */
 export async function buildParts(
   json: TokenizerJson,
   config: Readonly<Record<string, unknown>>,
 ): Promise<TokenizerParts> {
-  const { PreTrainedTokenizer } = await import('@huggingface/transformers');
   const mended = {
     ...json,
     normalizer: mendNormaliser(json.normalizer),
     pre_tokenizer: mendPreTokenizer(json.pre_tokenizer),
   };
-  const tokenizer = new PreTrainedTokenizer(mended, config)._tokenizer as unknown as LibraryTokenizer;
+  const tokenizer = await openTokenizer(mended, config);
   const { normalizer, pre_tokenizer: preTokenizer, model, post_processor: postProcessor } = tokenizer;
   if (model === null) throw new Error('the file has no model');
   const ids = tokenizer.get_vocab(false);
@@ -118,10 +128,8 @@ export async function buildDecoder(
   json: TokenizerJson,
   config: Readonly<Record<string, unknown>>,
 ): Promise<(ids: readonly number[]) => string> {
-  const { PreTrainedTokenizer } = await import('@huggingface/transformers');
-  const tokenizer = new PreTrainedTokenizer(json, config);
-  const inner = tokenizer._tokenizer as unknown as LibraryTokenizer;
-  const known = new Set(inner.get_vocab(true).values());
+  const tokenizer = await openTokenizer(json, config);
+  const known = new Set(tokenizer.get_vocab(true).values());
   return (ids) => {
     const own = ids.filter((id) => known.has(id));
     return own.length === 0 ? '' : tokenizer.decode(own, { skip_special_tokens: true });
