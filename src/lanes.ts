@@ -74,16 +74,19 @@ function shapeOf(kind: InputKind, options: ResolvedOptions): LaneShape {
 
 function workerSettings(
   options: ResolvedOptions,
-  { intraOpThreads, maxBatch }: LaneShape,
+  { threads, intraOpThreads, maxBatch }: LaneShape,
   models: RunnerModels,
 ): Omit<WorkerSettings, 'tasks'> {
-  const { device, strictDevice } = options;
+  const { device, strictDevice, maxDecodedBytes } = options;
   const { orientation, resample, roots, maxFileBytes, maxPixels, decodeTimeoutMs, decodeConcurrency, blockDecoders } =
     options;
   return {
     models,
     maxBatch,
-    image: { orientation, resample, roots, maxFileBytes, maxPixels, decodeTimeoutMs, decodeConcurrency, blockDecoders },
+    image: {
+      ...{ orientation, resample, roots, maxFileBytes, maxPixels, decodeTimeoutMs, decodeConcurrency, blockDecoders },
+      maxDecodedBytes: Math.ceil(maxDecodedBytes / threads),
+    },
     session: { device, strictDevice, intraOpThreads },
   };
 }

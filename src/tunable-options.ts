@@ -52,6 +52,11 @@ export interface TunableOptions extends OcrOptions {
   readonly decodeTimeoutMs: number;
   /** Photos decoded, and held with all their pixels, at a time in one thread; 0: as many as it has cores, at most 4. @default 0 */
   readonly decodeConcurrency: number;
+  /**
+   * Bytes of decoded photos held at a time, all threads together; a photo that takes more is decoded when its thread holds
+   * no other. @default 536870912 (512 MiB)
+   */
+  readonly maxDecodedBytes: number;
   /** Shut off decoders for all but JPEG, PNG, WebP, GIF and AVIF, for sharp in this whole process. @default true */
   readonly blockDecoders: boolean;
   /** Length that every model's vectors must have, or 0 for any. @default 0 */
@@ -112,6 +117,7 @@ export const TUNABLE_DEFAULTS: TunableOptions = {
   maxPixels: 100_000_000,
   decodeTimeoutMs: 30_000,
   decodeConcurrency: 0,
+  maxDecodedBytes: 512 * 1024 * 1024,
   blockDecoders: true,
   embeddingDim: 0,
   faceModel: 'buffalo_l',
@@ -166,6 +172,7 @@ export const TUNABLE_CHECKS: { readonly [Name in keyof TunableOptions]: Check<Tu
   maxPixels: positiveInteger,
   decodeTimeoutMs: wholeNumberBetween(1, 3_600_000),
   decodeConcurrency: wholeNumber,
+  maxDecodedBytes: positiveInteger,
   blockDecoders: flag,
   embeddingDim: wholeNumber,
   faceModel: someText,

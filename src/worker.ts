@@ -1,7 +1,7 @@
 import { workerData } from 'node:worker_threads';
 import { RunnerError, coerceError } from './errors.js';
 import { openOnnxSession } from './pool/session.js';
-import { ThreadServer, type Measure, type OpenUnit } from './pool/thread.js';
+import { ThreadServer, type OpenUnit, type ReadPorts } from './pool/thread.js';
 import type { ThreadItem, ThreadRequest, WorkerData, WorkerSettings } from './pool/protocol.js';
 import { decodePhoto, mergeNeeds } from './tasks/image/decode.js';
 import { blameUpload, readPhotoFile } from './tasks/image/read-file.js';
@@ -61,14 +61,14 @@ async function readInput(
   item: ThreadItem,
   units: readonly Unit[],
   { image }: WorkerSettings,
-  measure: Measure,
+  { measure, admit }: ReadPorts,
 ): Promise<unknown> {
   const { input, isTrusted } = item;
   if (input.kind === 'text') return input.text;
   const need = mergeNeeds(units.map((unit) => unit.minPixels ?? 'full'));
   const reducedNeed = mergeNeeds(units.flatMap((unit) => unit.minPixels ?? []));
   const decode = (bytes: Uint8Array): Promise<Photo> =>
-    measure('decode', () => decodePhoto(bytes, { settings: image, need, reducedNeed }));
+    measure('decode', () => decodePhoto(bytes, { settings: image, need, reducedNeed, admit }));
   if ('bytes' in input) return decode(input.bytes);
   const access = { roots: image.roots, isTrusted, maxFileBytes: image.maxFileBytes };
   const bytes = await measure('read', () => readPhotoFile(input.path, access));
@@ -84,8 +84,9 @@ function serveThread({ settings, shared, threads }: WorkerData): (request: Threa
   const server = new ThreadServer<Unit>(
     {
       open: (onTask) => openUnits(settings, onTask),
-      read: (item, units, measure) => readInput(item, units, settings, measure),
+      read: (item, units, ports) => readInput(item, units, settings, ports),
       readConcurrency: settings.image.decodeConcurrency,
+      decodedBytes: settings.image.maxDecodedBytes,
     },
     shared,
     threads,

@@ -23,6 +23,7 @@ export const PHOTO_VARIABLES = [
   'uploadBaseDir',
   'maxBatch',
   'maxWaitMs',
+  'maxDecodedBytes',
   'resample',
   'orientation',
 ] as const satisfies readonly VariableName[];
@@ -57,7 +58,14 @@ export function textModelOptions(
 
 /** What the settings of photos mean to `createRunner()`. */
 export function photoOptions(settings: Settings<(typeof PHOTO_VARIABLES)[number]>): RunnerOptions {
-  const { projectRoot, uploadBaseDir, maxBatch, maxWaitMs, resample, orientation } = settings;
+  const { projectRoot, uploadBaseDir, maxBatch, maxWaitMs, maxDecodedBytes, resample, orientation } = settings;
   const roots = [projectRoot, uploadBaseDir].filter((root) => root !== '');
-  return { maxBatch, maxWaitMs, resample, orientation, roots: roots.length === 0 ? [process.cwd()] : roots };
+  return {
+    maxBatch,
+    maxWaitMs,
+    maxDecodedBytes,
+    resample,
+    orientation,
+    roots: roots.length === 0 ? [process.cwd()] : roots,
+  };
 }

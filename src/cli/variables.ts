@@ -137,6 +137,13 @@ export const VARIABLES = {
   maxBatch: variable('CLIP_MAX_BATCH', 'batch', '8', whole(1), 'photos per batch'),
   maxTextBatch: variable('CLIP_MAX_TEXT_BATCH', 'text-batch', '32', whole(1), 'texts per batch'),
   maxWaitMs: variable('CLIP_MAX_WAIT_MS', 'max-wait', '20', whole(0), 'wait for a fuller batch while busy, in ms'),
+  maxDecodedBytes: variable(
+    'CLIP_MAX_DECODED_BYTES',
+    'decoded-bytes',
+    '536870912',
+    whole(1),
+    'bytes of decoded photos held at a time',
+  ),
   threads: variable('CLIP_THREADS', 'threads', '1', whole(1), 'worker threads, each with its own models'),
   intraOpThreads: variable(
     'CLIP_INTRA_OP_THREADS',

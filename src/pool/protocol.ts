@@ -51,6 +51,8 @@ interface ImageSettings {
   readonly decodeTimeoutMs: number;
   /** Decodings at a time in one thread. */
   readonly decodeConcurrency: number;
+  /** Bytes of decoded photos in one thread at a time. */
+  readonly maxDecodedBytes: number;
   /** Whether decoders other than those for JPEG, PNG, WebP, GIF and AVIF/HEIF buffers are shut off in this process. */
   readonly blockDecoders: boolean;
 }

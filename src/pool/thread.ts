@@ -1,6 +1,7 @@
 import { RunnerError, coerceError, type ErrorCode } from '../errors.js';
 import type { Device } from '../model.js';
 import { runInChunks } from './bisect.js';
+import { ByteBudget } from './byte-budget.js';
 import { Limiter } from './limiter.js';
 import { RunPace } from './pace.js';
 import {
@@ -25,8 +26,16 @@ export interface OpenUnit extends ThreadUnit {
 export interface ThreadWork<Unit extends OpenUnit> {
   open(onTask: (task: string) => void): Promise<readonly Unit[]>;
   /** Reads and decodes one input for all of its units at once. */
-  read(item: ThreadItem, units: readonly Unit[], measure: Measure): Promise<unknown>;
+  read(item: ThreadItem, units: readonly Unit[], ports: ReadPorts): Promise<unknown>;
   readonly readConcurrency: number;
+  /** What decoded inputs may take at a time. */
+  readonly decodedBytes: number;
+}
+
+export interface ReadPorts {
+  readonly measure: Measure;
+  /** Resolves when there is room for so many bytes of pixels, which are held until the input is prepared. At most once. */
+  readonly admit: (bytes: number) => Promise<void>;
 }
 
 export type Measure = <T>(stage: StageName, work: () => Promise<T>) => Promise<T>;
@@ -49,11 +58,13 @@ export class ThreadServer<Unit extends OpenUnit> {
   readonly #paces = new Map<Unit, RunPace>();
   /** For both batches together: a decoded photo may take a hundred megabytes. */
   readonly #reading: Limiter;
+  readonly #decoded: ByteBudget;
   #lastRun: Promise<void> = Promise.resolve();
 
   constructor(work: ThreadWork<Unit>, shared: SharedState, threads: number) {
     this.#work = work;
     this.#reading = new Limiter(work.readConcurrency);
+    this.#decoded = new ByteBudget(work.decodedBytes);
     this.#shared = shared;
     this.#threads = threads;
   }
@@ -129,12 +140,12 @@ export class ThreadServer<Unit extends OpenUnit> {
   ): Promise<Map<Unit, Prepared[]>> {
     const prepared = new Map<Unit, Prepared[]>();
     const measure = measurer(post);
-    const prepareOne = async (item: ThreadItem, index: number): Promise<void> => {
+    const prepareOne = async (item: ThreadItem, index: number, admit: ReadPorts['admit']): Promise<void> => {
       const units = wanted[index] ?? [];
       let input: unknown;
       try {
         if (this.#isCancelled()) throw stopped();
-        input = await this.#work.read(item, units, measure);
+        input = await this.#work.read(item, units, { measure, admit });
       } catch (thrown) {
         for (const unit of units) post(failure(index, unit, thrown, 'INTERNAL'));
         return;
@@ -150,7 +161,15 @@ export class ThreadServer<Unit extends OpenUnit> {
         }
       }
     };
-    await Promise.all(items.map((item, index) => this.#reading.run(() => prepareOne(item, index))));
+    const prepareWithRoom = async (item: ThreadItem, index: number): Promise<void> => {
+      let giveBack: () => void = () => undefined;
+      try {
+        await prepareOne(item, index, async (bytes) => void (giveBack = await this.#decoded.take(bytes)));
+      } finally {
+        giveBack();
+      }
+    };
+    await Promise.all(items.map((item, index) => this.#reading.run(() => prepareWithRoom(item, index))));
     for (const entries of prepared.values()) entries.sort((a, b) => a.item - b.item);
     return prepared;
   }

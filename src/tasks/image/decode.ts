@@ -5,7 +5,7 @@ import { explainFailure, unsupportedPicture } from './decode-errors.js';
 import { halvePhoto } from './halve.js';
 import { hasJpegEnd, JPEG_END } from './jpeg-end.js';
 import { decodePixels, readHeader, type PictureHeader } from './sharp.js';
-import { planHalvings, planShrink, uprightSize, type Shrink } from './shrink.js';
+import { planHalvings, planShrink, uprightSize, type Shrink, type StoredSize } from './shrink.js';
 import { sniff, type DecodableKind } from './sniff.js';
 
 export interface DecodeSettings {
@@ -24,6 +24,8 @@ export interface DecodeOptions {
   readonly need?: PixelNeed | 'full';
   /** How much those need who can do with less than `need`: for them the photo comes `reduced`, too. */
   readonly reducedNeed?: PixelNeed | 'full';
+  /** Resolves when so many bytes may be taken. Asked once, when the size is known and before any pixel is decoded. */
+  readonly admit?: (bytes: number) => Promise<void>;
 }
 
 /** No format but PNG can state more; it keeps buffers that follow one side small. */
@@ -42,8 +44,10 @@ export async function decodePhoto(bytes: Uint8Array, options: DecodeOptions): Pr
   try {
     const header = await readHeader(bytes);
     checkSize(header, settings.maxPixels);
-    const photo = await decodeKnown(bytes, kind, header, settings, need);
-    const mayReduce = mayShrink(kind, header, settings) && need === 'full' && reducedNeed !== 'full';
+    const plan = planDecoding(kind, header, settings, need);
+    await options.admit?.(decodedBytes(plan));
+    const photo = await decodeKnown(bytes, kind, plan, settings);
+    const mayReduce = plan.mayShrink && need === 'full' && reducedNeed !== 'full';
     return mayReduce ? withReduced(photo, reducedNeed) : photo;
   } catch (error) {
     throw explainFailure(error, kind, settings);
@@ -65,41 +69,58 @@ export function mergeNeeds(needs: readonly (PixelNeed | 'full')[]): PixelNeed | 
   );
 }
 
+/** How a picture will be decoded. */
+interface DecodingPlan {
+  /** As stored; the orientation is the one that will be applied, 1 where none is. */
+  readonly stored: StoredSize;
+  readonly isCmyk: boolean;
+  /** sharp can't shrink CMYK on load without converting it first. */
+  readonly mayShrink: boolean;
+  readonly shrink: Shrink | undefined;
+}
+
+function planDecoding(
+  kind: DecodableKind,
+  { width, height, orientation, isCmyk }: PictureHeader,
+  settings: DecodeSettings,
+  need: PixelNeed | 'full',
+): DecodingPlan {
+  const stored = { width, height, orientation: settings.orientation === 'apply' ? validOrientation(orientation) : 1 };
+  const mayShrink = settings.resample === 'fast' && kind === 'jpeg' && !isCmyk;
+  return { stored, isCmyk, mayShrink, shrink: mayShrink && need !== 'full' ? planShrink(stored, need) : undefined };
+}
+
+/** What decoding takes at most: the pixels, and another copy where they are turned or converted. */
+function decodedBytes({ stored, isCmyk, shrink }: DecodingPlan): number {
+  const { width, height } = shrink ?? stored;
+  const pixels = width * height;
+  if (isCmyk) return (4 + 3) * pixels;
+  return 3 * pixels * (stored.orientation === 1 ? 1 : 2);
+}
+
 async function decodeKnown(
   bytes: Uint8Array,
   kind: DecodableKind,
-  header: PictureHeader,
-  settings: DecodeSettings,
-  need: PixelNeed | 'full',
+  { stored, isCmyk, shrink }: DecodingPlan,
+  { orientation, maxPixels, decodeTimeoutMs }: DecodeSettings,
 ): Promise<Photo> {
-  const { isCmyk } = header;
-  const autoOrient = settings.orientation === 'apply';
-  const stored = { ...header, orientation: autoOrient ? validOrientation(header.orientation) : 1 };
-  const shrink: Shrink | undefined =
-    need !== 'full' && mayShrink(kind, header, settings) ? planShrink(stored, need) : undefined;
   const { data, width, height } = await decodePixels({
     ...(kind === 'jpeg' ? completeJpeg(bytes) : { bytes, failOn: 'error' }),
     isCmyk,
-    autoOrient,
-    maxPixels: settings.maxPixels,
-    timeoutMs: settings.decodeTimeoutMs,
+    autoOrient: orientation === 'apply',
+    maxPixels,
+    timeoutMs: decodeTimeoutMs,
     ...(shrink === undefined ? {} : { size: shrink }),
   });
-  const pixels = isCmyk ? cmykToRgb(data) : data;
   const original = shrink === undefined ? { width, height } : uprightSize(stored);
   return {
     width,
     height,
-    data: pixels,
+    data: isCmyk ? cmykToRgb(data) : data,
     originalWidth: original.width,
     originalHeight: original.height,
     ...(shrink === undefined ? {} : { region: shrink.region }),
   };
-}
-
-/** sharp can't shrink CMYK on load without converting it first. */
-function mayShrink(kind: DecodableKind, { isCmyk }: PictureHeader, { resample }: DecodeSettings): boolean {
-  return resample === 'fast' && kind === 'jpeg' && !isCmyk;
 }
 
 function withReduced(photo: Photo, need: PixelNeed): Photo {

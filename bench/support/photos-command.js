@@ -1,0 +1,57 @@
+// `clip-runner photos` with a receiver for its callbacks and a list of its own.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import path from 'node:path';
+import { Redis } from 'ioredis';
+
+/** `onCallback(count)` is called with each callback. What the command says on stderr is shown if it ends by itself. */
+export async function startPhotos({ root, redisUrl, env, onCallback = () => undefined }) {
+  const queue = `bench_${process.pid}_${Date.now()}`;
+  const redis = new Redis(redisUrl);
+  let count = 0;
+  const server = createServer(async (request, response) => {
+    request.resume();
+    await once(request, 'end');
+    response.writeHead(200).end();
+    count += 1;
+    onCallback(count);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const child = spawn(process.execPath, [path.join(root, 'dist', 'cli.js'), 'photos'], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: {
+      ...process.env,
+      REDIS_URL: redisUrl,
+      REDIS_QUEUE_NAME: queue,
+      API_BASE_URL: `http://127.0.0.1:${server.address().port}`,
+      PROCESSING_INTERNAL_TOKEN: 'bench',
+      LOG_LEVEL: 'warn',
+      ...env,
+    },
+  });
+  let errors = '';
+  child.stderr.on('data', (data) => (errors = (errors + data).slice(-10_000)));
+  /** Rejects when the command ends before it is told to. */
+  const died = once(child, 'exit').then(([code]) =>
+    Promise.reject(new Error(`clip-runner photos ended with ${code}: ${errors}`)),
+  );
+  died.catch(() => undefined);
+  return {
+    queue,
+    redis,
+    died,
+    pid: child.pid,
+    callbacks: () => count,
+    async stop() {
+      if (child.exitCode === null) {
+        child.kill('SIGTERM');
+        await once(child, 'exit');
+      }
+      await redis.del(queue, `${queue}_dlq`);
+      await redis.quit();
+      server.close();
+    },
+  };
+}

@@ -1,0 +1,50 @@
+// What a process and all that it started take, as Linux tells it in /proc.
+import { readdirSync, readFileSync } from 'node:fs';
+
+const PAGE_MIB = 4096 / 2 ** 20;
+
+/** Resident memory and open files of the process and its descendants together. One that ends meanwhile counts as nothing. */
+export function measureProcesses(pid) {
+  const pids = withDescendants(pid);
+  const total = { rssMiB: 0, openFiles: 0, processes: 0 };
+  for (const member of pids) {
+    try {
+      const [, residentPages] = readFileSync(`/proc/${member}/statm`, 'utf8').split(' ');
+      const openFiles = readdirSync(`/proc/${member}/fd`).length;
+      total.rssMiB += Number(residentPages) * PAGE_MIB;
+      total.openFiles += openFiles;
+      total.processes += 1;
+    } catch (thrown) {
+      if (thrown.code !== 'ENOENT' && thrown.code !== 'ESRCH') throw thrown;
+    }
+  }
+  return total;
+}
+
+function withDescendants(pid) {
+  const found = [pid];
+  for (let place = 0; place < found.length; place++) {
+    // Each thread lists the processes that it started.
+    for (const task of entries(`/proc/${found[place]}/task`)) {
+      const children = text(`/proc/${found[place]}/task/${task}/children`).trim();
+      if (children !== '') found.push(...children.split(' ').map(Number));
+    }
+  }
+  return found;
+}
+
+function entries(folder) {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function text(file) {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
