@@ -33,7 +33,9 @@ export function build() {
 }
 
 function isBuildFresh() {
-  const built = ['index.js', 'worker.js', 'cli.js', 'index.d.ts'].map((file) => path.join(root, 'dist', file));
+  const built = ['index.js', 'worker.js', 'child.js', 'cli.js', 'index.d.ts'].map((file) =>
+    path.join(root, 'dist', file),
+  );
   if (!built.every(existsSync)) return false;
   const oldestBuilt = Math.min(...built.map((file) => statSync(file).mtimeMs));
   const sources = readdirSync(path.join(root, 'src'), { recursive: true }).map((name) => path.join(root, 'src', name));

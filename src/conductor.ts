@@ -191,10 +191,11 @@ export class Conductor {
     await Promise.all(
       isOpen ? queues.map((queue) => queue.close({ deadlineMs: deadline.remainingMs(CLOSING_RESERVE_MS) })) : [],
     );
-    // A thread inside a model can't be ended without ending the process: past the deadline it is left to itself. So is a
-    // start that is still loading; it closes what it has opened.
+    // A thread inside a model can't be ended without ending its process: past the deadline it is left to itself, or ends with
+    // its child process. A start that is still loading closes what it has opened.
     const closed = Promise.all([this.#courier?.close(), this.#engine?.close(), this.#started?.catch(() => undefined)]);
     await new Deadline(deadline.remainingMs(ABORT_MS)).reaches(closed, (totalMs) => totalMs);
+    this.#engine?.kill();
   }
 
   #held(): number {

@@ -75,6 +75,7 @@ function prepareCall(
     tasks: [wanted],
     bytes: tensorBytes + ('bytes' in input ? input.bytes.byteLength : 0),
     threadItem: { input, isTrusted: true, tasks: [wanted] },
+    isSuspect: false,
     onOutcome: (_task, _unit, outcome) => resolve(valueOf(outcome)),
     onEnd: (error) => resolve(error ?? new RunnerError('INTERNAL', 'A batch ended without an outcome for this input.')),
   };

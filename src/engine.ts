@@ -114,6 +114,11 @@ export class Engine {
     await Promise.all([...this.#lanes.values()].map((lane) => lane.close()));
   }
 
+  /** Ends what runs by force, where that is possible. */
+  kill(): void {
+    for (const lane of this.#lanes.values()) lane.kill();
+  }
+
   async #ask(...call: Parameters<DirectCalls['ask']>): Promise<Vectors> {
     return (await this.#direct.ask(...call)) as Vectors;
   }

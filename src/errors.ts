@@ -57,6 +57,7 @@ export const ERROR_FACTS = {
 
   THREAD_DIED: { retry: 'later', reason: 'thread' },
   THREAD_TIMEOUT: { retry: 'later', reason: 'timeout' },
+  PROCESS_DIED: { retry: 'later', reason: 'process' },
 
   HTTP_REJECTED: { retry: 'never', reason: 'http' },
   HTTP_GONE: { retry: 'never', reason: 'http_404' },
@@ -82,6 +83,8 @@ export interface RunnerErrorOptions {
   readonly reason?: string;
   /** The least time to wait before the next try, e.g. from `Retry-After`. */
   readonly retryAfterMs?: number;
+  /** Processes that died with the work in hand. */
+  readonly kills?: number;
 }
 
 /** What crosses a thread: classes and codes are lost by structured cloning, so errors travel as plain data. */
@@ -99,12 +102,15 @@ export class RunnerError extends Error {
   readonly reason: string;
   /** The least time to wait before the next try, in milliseconds, where a server named one. */
   readonly retryAfterMs: number | undefined;
+  /** Processes that died with this work in hand, where that is why it failed. */
+  readonly kills: number | undefined;
 
   constructor(code: ErrorCode, message: string, options: RunnerErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.reason = options.reason ?? ERROR_FACTS[code].reason;
     this.retryAfterMs = options.retryAfterMs;
+    this.kills = options.kills;
   }
 
   /** Whether, and at whose expense, the job is tried again. */
@@ -123,7 +129,7 @@ export class RunnerError extends Error {
     return facts.maxAttempts;
   }
 
-  /** As plain data, for another thread or process; `cause` and `retryAfterMs` stay behind. */
+  /** As plain data, for another thread or process; `cause`, `retryAfterMs` and `kills` stay behind. */
   toEnvelope(): ErrorEnvelope {
     return { code: this.code, message: this.message, reason: this.reason };
   }

@@ -30,6 +30,26 @@ export interface RunnerEvents {
   /** The runner can't go on (the server refuses its token, say) and stops by itself. */
   'runner:failed': { readonly error: RunnerError };
 
+  /** With `isolation: 'process'`: a child process has loaded its models and gets the batches of its lane from now on. */
+  'child:started': {
+    readonly lane: string;
+    readonly pid: number;
+    readonly reason: 'start' | 'restart' | 'recycle';
+    readonly loadMs: number;
+    readonly rssBytes: number;
+  };
+  /** A child process ended, or had to be ended, with `items` in hand: they are tried again one by one. */
+  'child:died': {
+    readonly lane: string;
+    readonly pid: number;
+    readonly code: number | null;
+    readonly signal: string | null;
+    readonly items: number;
+    readonly error: RunnerError;
+  };
+  /** A child process was replaced though nothing was wrong with it; it ends when its last batches are done. */
+  'child:recycled': { readonly lane: string; readonly pid: number; readonly reason: 'memory' | 'jobs' | 'age' };
+
   'job:claimed': {
     readonly queue: string;
     readonly jobId: string;

@@ -2,6 +2,7 @@ export { createRunner, type EmbedOptions, type Runner } from './runner.js';
 export type { RunnerOptions } from './options.js';
 export type { TunableOptions } from './tunable-options.js';
 export type { OcrOptions } from './ocr-options.js';
+export type { IsolationOptions } from './isolation-options.js';
 export type { RunnerEvents, EventName } from './events.js';
 export type { RunnerStats, ModelStats } from './stats.js';
 export type { ImageInput } from './direct.js';

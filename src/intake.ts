@@ -145,6 +145,7 @@ export class Intake {
       tasks,
       bytes: job.input.kind === 'image' ? this.#options.itemBytes : 0,
       threadItem: { input: job.input, isTrusted: false, tasks },
+      isSuspect: claim.isSuspect,
       onOutcome: (task, unit, outcome) => ticket.settleUnit(task, unit, outcome),
       onEnd: (error) => ticket.endBatch(error),
     };

@@ -2,41 +2,56 @@ import { Batcher } from './batch/batcher.js';
 import type { Batchable, BatchLimits } from './batch/policy.js';
 import { RunnerError, coerceError } from './errors.js';
 import type { Emit } from './events.js';
-import type { ThreadPool } from './pool/pool.js';
+import { SuspectList, judge } from './batch/suspects.js';
+import type { Pool } from './pool/pool.js';
 import type { ThreadItem, ThreadMessage, ThreadOutcome } from './pool/protocol.js';
 
 /** An item with what is to happen to its outcomes. */
 export interface LaneItem extends Batchable {
   readonly threadItem: ThreadItem;
+  /** An earlier process died with it in hand: it goes alone. */
+  readonly isSuspect: boolean;
   readonly onOutcome: (task: string, unit: string, outcome: ThreadOutcome) => void;
-  /** The batch is over: every outcome that is to come has come. */
+  /** It is over: every outcome that is to come has come. */
   readonly onEnd: (error: RunnerError | undefined) => void;
 }
 
-/** A batcher and the threads it feeds: all items of one kind of input share both, from the queue or from direct calls. */
+/** An item in the hands of the threads: what of it is still to come, and how many processes have died with it. */
+interface Entry {
+  readonly item: LaneItem;
+  readonly missing: Set<string>;
+  readonly kills: number;
+}
+
+/**
+ * A batcher and the threads it feeds: all items of one kind of input share both, from the queue or from direct calls.
+ * Items whose process died are tried again alone, before any other batch, see `SuspectList`.
+ */
 export class Lane {
   readonly name: string;
-  readonly #pool: ThreadPool;
+  readonly #pool: Pool;
   readonly #batcher: Batcher<LaneItem>;
+  readonly #suspects = new SuspectList<Entry>();
   readonly #emit: Emit;
+  #isCancelled = false;
 
-  constructor(name: string, pool: ThreadPool, limits: BatchLimits & { readonly maxWaitMs: number }, emit: Emit) {
+  constructor(name: string, pool: Pool, limits: BatchLimits & { readonly maxWaitMs: number }, emit: Emit) {
     this.name = name;
     this.#pool = pool;
     this.#emit = emit;
     this.#batcher = new Batcher<LaneItem>(
       {
-        idleThreads: () => pool.idleThreads(),
-        freeSlots: () => pool.freeSlots(),
-        send: (items) => void this.#run(items),
+        idleThreads: () => (this.#suspects.isBusy ? 0 : pool.idleThreads()),
+        freeSlots: () => (this.#suspects.isBusy ? 0 : pool.freeSlots()),
+        send: (items) => void this.#run(items.map((item) => entryOf(item))),
       },
       limits,
     );
-    pool.whenFree(() => this.#batcher.pump());
+    pool.whenFree(() => this.#pump());
   }
 
   get waiting(): number {
-    return this.#batcher.size;
+    return this.#batcher.size + this.#suspects.size;
   }
 
   get running(): number {
@@ -44,7 +59,9 @@ export class Lane {
   }
 
   submit(items: readonly LaneItem[]): void {
-    this.#batcher.push(items);
+    for (const item of items.filter(({ isSuspect }) => isSuspect)) this.#suspects.add(entryOf(item));
+    this.#batcher.push(items.filter(({ isSuspect }) => !isSuspect));
+    this.#pump();
   }
 
   flush(): void {
@@ -53,33 +70,74 @@ export class Lane {
 
   /** Drops what was not begun: waiting items and batches that the threads hold but have not run. */
   cancel(): void {
-    const error = new RunnerError('RUNNER_STOPPED', 'The runner is stopping; this work was not begun.');
+    this.#isCancelled = true;
     this.#pool.cancel();
-    for (const item of this.#batcher.clear()) item.onEnd(error);
+    for (const { onEnd } of this.#batcher.clear()) onEnd(stopped());
+    for (const { item } of this.#suspects.clear()) item.onEnd(stopped());
   }
 
   close(): Promise<void> {
     return this.#pool.close();
   }
 
-  async #run(items: readonly LaneItem[]): Promise<void> {
+  /** Ends what runs by force, where that is possible. */
+  kill(): void {
+    this.#pool.kill();
+  }
+
+  #pump(): void {
+    const suspect = this.#pool.freeSlots() > 0 ? this.#suspects.take(this.#pool.running) : undefined;
+    if (suspect === undefined) this.#batcher.pump();
+    else void this.#run([suspect]).finally(() => this.#endTrial());
+  }
+
+  #endTrial(): void {
+    this.#suspects.endTrial();
+    this.#pump();
+  }
+
+  async #run(entries: readonly Entry[]): Promise<void> {
     const startedAt = performance.now();
-    this.#emit('batch:started', { lane: this.name, items: items.length });
+    this.#emit('batch:started', { lane: this.name, items: entries.length });
     let error: RunnerError | undefined;
     try {
-      await this.#pool.run(
-        items.map(({ threadItem }) => threadItem),
-        (message) => this.#onMessage(items, message),
-      );
+      const items = entries.map(({ item, missing }) => ({ ...item.threadItem, tasks: [...missing] }));
+      await this.#pool.run(items, (message) => this.#onMessage(entries, message));
     } catch (thrown) {
       error = coerceError(thrown);
     }
-    for (const item of items) item.onEnd(error);
-    this.#emit('batch:finished', { lane: this.name, items: items.length, ms: performance.now() - startedAt });
+    for (const entry of entries) this.#end(entry, error);
+    this.#emit('batch:finished', { lane: this.name, items: entries.length, ms: performance.now() - startedAt });
   }
 
-  #onMessage(items: readonly LaneItem[], message: ThreadMessage): void {
-    if (message.type === 'outcome') items[message.item]?.onOutcome(message.task, message.unit, message.outcome);
+  #onMessage(entries: readonly Entry[], message: ThreadMessage): void {
+    if (message.type === 'outcome') {
+      const { task, unit, outcome } = message;
+      const entry = entries[message.item];
+      entry?.missing.delete(`${task}/${unit}`);
+      entry?.item.onOutcome(task, unit, outcome);
+    }
     if (message.type === 'stage') this.#emit('stage:measured', { ...message, unit: message.unit });
   }
+
+  #end({ item, missing, kills }: Entry, error: RunnerError | undefined): void {
+    if (error?.code !== 'PROCESS_DIED') item.onEnd(error);
+    else if (missing.size === 0) item.onEnd(undefined);
+    else if (this.#isCancelled) item.onEnd(stopped());
+    else if (judge(kills + 1) === 'suspect') this.#suspects.add({ item, missing, kills: kills + 1 });
+    else item.onEnd(poison(kills + 1, error));
+  }
+}
+
+function entryOf(item: LaneItem): Entry {
+  return { item, missing: new Set(item.threadItem.tasks), kills: 0 };
+}
+
+function stopped(): RunnerError {
+  return new RunnerError('RUNNER_STOPPED', 'The runner is stopping; this work was not begun.');
+}
+
+function poison(kills: number, cause: RunnerError): RunnerError {
+  const message = `${kills} child processes ended while they had this in hand, the last ones with nothing else: ${cause.message}`;
+  return new RunnerError('JOB_POISON', message, { cause, kills });
 }

@@ -5,8 +5,11 @@ import { Lane } from './lane.js';
 import { untilAborted } from './lifecycle.js';
 import type { RunnerModels } from './model.js';
 import type { ResolvedOptions } from './options.js';
-import { ThreadPool } from './pool/pool.js';
+import type { Pool, PoolOptions } from './pool/pool.js';
+import { ProcessPool } from './pool/process-pool.js';
 import type { ThreadUnit, WorkerSettings } from './pool/protocol.js';
+import { ThreadPool } from './pool/thread-pool.js';
+import { relayChildEvents } from './relay.js';
 import type { TaskTable } from './task-table.js';
 
 export interface EngineHooks {
@@ -31,7 +34,7 @@ export async function openLanes(
   models: RunnerModels,
   { emit, onStuck, signal }: EngineHooks,
 ): Promise<ReadonlyMap<InputKind, Lane>> {
-  const pools: ThreadPool[] = [];
+  const pools: Pool[] = [];
   const lanes = new Map<InputKind, Lane>();
   const units: ThreadUnit[] = [];
   let loadMs = 0;
@@ -40,8 +43,7 @@ export async function openLanes(
     for (const kind of tasks.kinds()) {
       const shape = shapeOf(kind, options);
       const settings = { ...workerSettings(options, shape, models), tasks: tasks.refs(kind) };
-      const { loadTimeoutMs, batchTimeoutMs } = options;
-      const pool = new ThreadPool({ threads: shape.threads, settings, loadTimeoutMs, batchTimeoutMs });
+      const pool = makePool(kind, { threads: shape.threads, settings }, options, emit);
       pool.whenStuck(onStuck);
       pools.push(pool);
       const report = await untilAborted(pool.load(), signal);
@@ -63,6 +65,26 @@ export async function openLanes(
   const threads = pools.reduce((sum, pool) => sum + pool.threads, 0);
   emit('runner:ready', { threads, intraOpThreads: options.intraOpThreads, loadMs });
   return lanes;
+}
+
+/** Each lane has a child process of its own: a photo that kills one does no harm to a person who waits for a text. */
+function makePool(
+  lane: InputKind,
+  work: Pick<PoolOptions, 'threads' | 'settings'>,
+  { isolation, loadTimeoutMs, batchTimeoutMs, ...options }: ResolvedOptions,
+  emit: Emit,
+): Pool {
+  const poolOptions = { ...work, loadTimeoutMs, batchTimeoutMs };
+  if (isolation === 'thread') return new ThreadPool(poolOptions);
+  return new ProcessPool({
+    ...poolOptions,
+    limits: {
+      maxMemoryBytes: options.childMaxMemoryBytes,
+      maxJobs: options.childMaxJobs,
+      maxAgeMs: options.childMaxAgeMs,
+    },
+    onEvent: relayChildEvents(lane, emit),
+  });
 }
 
 /** Texts: one thread that may use as many cores as those of the photos together, and no wait for a fuller batch. */

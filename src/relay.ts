@@ -1,5 +1,6 @@
 import type { RunnerError } from './errors.js';
 import type { Emit } from './events.js';
+import type { ChildEvent } from './pool/process-pool.js';
 import type { QueueListener } from './queue/queue.js';
 import type { CourierEvent } from './sink/courier.js';
 
@@ -39,6 +40,24 @@ export function relayCourierEvents(emit: Emit, onFatal: (error: RunnerError) => 
         return emit('callback:held', { jobId: event.jobId, unit: event.unit, tries: event.tries, error: event.error });
       case 'auth:failed':
         return onFatal(event.error);
+    }
+  };
+}
+
+/** What the pool of a lane reports of its child processes, as events of the runner. */
+export function relayChildEvents(lane: string, emit: Emit): (event: ChildEvent) => void {
+  return (event) => {
+    switch (event.type) {
+      case 'started': {
+        const { pid, reason, loadMs, rssBytes } = event;
+        return emit('child:started', { lane, pid, reason, loadMs, rssBytes });
+      }
+      case 'died': {
+        const { pid, code, signal, items, error } = event;
+        return emit('child:died', { lane, pid, code, signal, items, error });
+      }
+      case 'recycled':
+        return emit('child:recycled', { lane, pid: event.pid, reason: event.reason });
     }
   };
 }

@@ -21,6 +21,8 @@ export interface RunnerStats {
   /** Total milliseconds and count per stage; `run` counts photos. */
   readonly stages: Readonly<Record<string, { readonly count: number; readonly ms: number }>>;
   readonly models: readonly ModelStats[];
+  /** With `isolation: 'process'`: children started after a death, and children replaced as the options say. */
+  readonly children: { readonly restarts: number; readonly recycles: number };
   readonly isSinkDown: boolean;
 }
 
@@ -42,6 +44,7 @@ export class StatsCounter {
   readonly #jobs = { claimed: 0, done: 0, retried: 0, buried: 0 };
   readonly #callbacks = { delivered: 0, failed: 0 };
   readonly #batches = { count: 0, items: 0 };
+  readonly #children = { restarts: 0, recycles: 0 };
   readonly #stages = new Map<string, { count: number; ms: number }>();
   readonly #models: ModelStats[] = [];
   readonly #recentDone: number[] = [];
@@ -64,6 +67,8 @@ export class StatsCounter {
     });
     events.on('stage:measured', ({ stage, ms, count }) => this.#addStage(stage, ms, count));
     events.on('model:ready', (model) => this.#models.push(model));
+    events.on('child:started', ({ reason }) => (this.#children.restarts += reason === 'restart' ? 1 : 0));
+    events.on('child:recycled', () => (this.#children.recycles += 1));
     events.on('sink:down', () => (this.#isSinkDown = true));
     events.on('sink:up', () => (this.#isSinkDown = false));
   }
@@ -81,6 +86,7 @@ export class StatsCounter {
       callbacks: { ...this.#callbacks, held },
       stages: Object.fromEntries([...this.#stages].map(([stage, total]) => [stage, { ...total }])),
       models: [...this.#models],
+      children: { ...this.#children },
       isSinkDown: this.#isSinkDown,
     };
   }

@@ -1,4 +1,4 @@
-import { RunnerError, coerceError } from './errors.js';
+import { RunnerError, coerceError, type ErrorCode } from './errors.js';
 import type { Delivery, Job, JobVerdict } from './job.js';
 import type { ThreadOutcome } from './pool/protocol.js';
 import type { Task, UnitInfo } from './tasks/task.js';
@@ -96,12 +96,13 @@ function checkDeliveries(deliveries: unknown, task: string): readonly Delivery[]
 }
 
 /**
- * The error that decides on a job with several. Stopping comes first (the job goes back as it was); then what another
- * attempt may mend, so that it gets its attempt; a permanent error decides only when it is all that is left.
+ * The error that decides on a job with several. Stopping comes first (the job goes back as it was); then poison, which
+ * must not run again; then what another attempt may mend, so that it gets its attempt; another permanent error decides
+ * only when it is all that is left.
  */
 export function decisiveError(errors: readonly RunnerError[]): RunnerError | undefined {
-  const stopped = errors.find(({ code }) => code === 'RUNNER_STOPPED');
-  return stopped ?? errors.find(({ retryable }) => retryable) ?? errors[0];
+  const first = (wanted: ErrorCode): RunnerError | undefined => errors.find(({ code }) => code === wanted);
+  return first('RUNNER_STOPPED') ?? first('JOB_POISON') ?? errors.find(({ retryable }) => retryable) ?? errors[0];
 }
 
 function keyOf(task: string, label: string): string {

@@ -12,10 +12,11 @@ import {
   type Check,
 } from './check.js';
 import { DEVICES, DTYPES, type Device, type Dtype } from './model.js';
+import { ISOLATION_CHECKS, ISOLATION_DEFAULTS, type IsolationOptions } from './isolation-options.js';
 import { OCR_CHECKS, OCR_DEFAULTS, type OcrOptions } from './ocr-options.js';
 
 /** The options that are plain values; each has a default. */
-export interface TunableOptions extends OcrOptions {
+export interface TunableOptions extends OcrOptions, IsolationOptions {
   /** Which file of a model is used. @default 'fp32' */
   readonly dtype: Dtype;
   /** Where models run; `auto` takes the best that is there, and the processor at last. @default 'auto' */
@@ -91,7 +92,10 @@ export interface TunableOptions extends OcrOptions {
   readonly authFailLimit: number;
   /** Time to load and test all models, downloads not counted. @default 300000 */
   readonly loadTimeoutMs: number;
-  /** Time that a batch may take in a thread. @default 300000 */
+  /**
+   * Time that a batch may take in a thread. With `isolation: 'process'` the child is then ended, and what it had in hand tried
+   * again one by one; a thread of this process is only given up. @default 300000
+   */
   readonly batchTimeoutMs: number;
   /** Time that `stop()` takes at most. @default 8000 */
   readonly shutdownTimeoutMs: number;
@@ -132,6 +136,7 @@ export const TUNABLE_DEFAULTS: TunableOptions = {
   captionModel: 'Salesforce/blip-image-captioning-base',
   captionMaxTokens: 64,
   ...OCR_DEFAULTS,
+  ...ISOLATION_DEFAULTS,
   maxElementBytes: 65_536,
   onGone: 'bury',
   authFailLimit: 10,
@@ -187,6 +192,7 @@ export const TUNABLE_CHECKS: { readonly [Name in keyof TunableOptions]: Check<Tu
   captionModel: someText,
   captionMaxTokens: positiveInteger,
   ...OCR_CHECKS,
+  ...ISOLATION_CHECKS,
   maxElementBytes: positiveInteger,
   onGone: oneOf(['bury', 'ack']),
   authFailLimit: wholeNumber,

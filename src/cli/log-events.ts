@@ -11,6 +11,8 @@ export function logEvents(runner: Runner, log: Log, noun: 'photo' | 'text'): voi
   runner.on('runner:stopped', ({ unfinished }) => log.info({ unfinished }, 'stopped'));
   runner.on('runner:failed', ({ error }) => log.error({ code: error.code }, error.message));
 
+  logChildren(runner, log);
+
   runner.on('job:done', ({ jobId, ms }) => log.debug({ [noun]: jobId, ms: Math.round(ms) }, 'done'));
   runner.on('job:ignored', ({ jobId, tasks }) => log.debug({ [noun]: jobId, tasks }, 'tasks not done by this runner'));
   runner.on('job:retried', ({ jobId, attempts, delayMs, error }) =>
@@ -41,6 +43,16 @@ export function logEvents(runner: Runner, log: Log, noun: 'photo' | 'text'): voi
   runner.on('queue:reaped', (event) => log.warn(event, 'recovered jobs of a runner that died'));
   runner.on('queue:promoted', (event) => log.debug(event, 'retries are due'));
   runner.on('queue:warning', ({ queue, message }) => log.warn({ queue }, message));
+}
+
+function logChildren(runner: Runner, log: Log): void {
+  runner.on('child:started', ({ lane, pid, reason, loadMs, rssBytes }) =>
+    log.info({ lane, pid, reason, loadMs: Math.round(loadMs), rssBytes }, 'child process ready'),
+  );
+  runner.on('child:died', ({ lane, pid, code, signal, items, error }) =>
+    log.error({ lane, pid, exitCode: code, signal, items, code: error.code }, error.message),
+  );
+  runner.on('child:recycled', ({ lane, pid, reason }) => log.info({ lane, pid, reason }, 'child process replaced'));
 }
 
 /** Says when models are ready to work. */

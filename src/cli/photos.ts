@@ -5,7 +5,14 @@ import { FACE_VARIABLES, faceOptions } from './face-settings.js';
 import { createLog } from './log.js';
 import { OCR_VARIABLES, ocrOptions } from './ocr-settings.js';
 import { QUEUE_VARIABLES, queueEnds, runQueue } from './run-queue.js';
-import { MODEL_VARIABLES, PHOTO_VARIABLES, modelOptions, photoOptions } from './runner-settings.js';
+import {
+  ISOLATION_NAMES,
+  MODEL_VARIABLES,
+  PHOTO_VARIABLES,
+  isolationOptions,
+  modelOptions,
+  photoOptions,
+} from './runner-settings.js';
 import { Terminal } from './terminal.js';
 import type { VariableName } from './variables.js';
 
@@ -18,6 +25,7 @@ export const PHOTOS_VARIABLES = [
   ...FACE_VARIABLES,
   ...OCR_VARIABLES,
   ...PHOTO_VARIABLES,
+  ...ISOLATION_NAMES,
 ] as const satisfies readonly VariableName[];
 
 type PhotosVariable = (typeof PHOTOS_VARIABLES)[number];
@@ -35,6 +43,7 @@ export async function runPhotos({ settings, env }: Call<PhotosVariable>): Promis
   const runner = createRunner({
     ...modelOptions(settings, env),
     ...photoOptions(settings),
+    ...isolationOptions(settings),
     ...faces,
     ...captions,
     ...ocr,

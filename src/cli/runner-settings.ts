@@ -28,6 +28,22 @@ export const PHOTO_VARIABLES = [
   'orientation',
 ] as const satisfies readonly VariableName[];
 
+/** The settings of commands that run until they are told to stop, besides those of models. */
+export const ISOLATION_NAMES = [
+  'isolation',
+  'childMaxMemoryBytes',
+  'childMaxJobs',
+  'childMaxAgeMs',
+  'batchTimeoutMs',
+] as const satisfies readonly VariableName[];
+
+/** What the settings of isolation mean to `createRunner()`. */
+export function isolationOptions(settings: Settings<(typeof ISOLATION_NAMES)[number]>): RunnerOptions {
+  const { isolation, childMaxMemoryBytes, childMaxJobs, childMaxAgeMs, batchTimeoutMs } = settings;
+  const memory = childMaxMemoryBytes === undefined ? {} : { childMaxMemoryBytes };
+  return { isolation, ...memory, childMaxJobs, childMaxAgeMs, batchTimeoutMs };
+}
+
 /** What the settings of models and threads mean to `createRunner()`. */
 export function modelOptions(
   settings: Settings<(typeof MODEL_VARIABLES)[number]>,

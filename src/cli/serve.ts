@@ -7,7 +7,7 @@ import { createEmbedServer, type EmbedServer } from '../serve/server.js';
 import type { Call } from './command.js';
 import { createLog, type Log } from './log.js';
 import { logEvents } from './log-events.js';
-import { MODEL_VARIABLES, textModelOptions } from './runner-settings.js';
+import { ISOLATION_NAMES, MODEL_VARIABLES, isolationOptions, textModelOptions } from './runner-settings.js';
 import { runUntilSignal, type Stoppable } from './signals.js';
 import { Terminal } from './terminal.js';
 import type { Settings, VariableName } from './variables.js';
@@ -29,6 +29,7 @@ export const SERVE_VARIABLES = [
   'requestTimeoutMs',
   'shutdownTimeoutMs',
   'logLevel',
+  ...ISOLATION_NAMES,
 ] as const satisfies readonly VariableName[];
 
 type ServeSettings = Settings<(typeof SERVE_VARIABLES)[number]>;
@@ -43,6 +44,7 @@ export async function runServe({ settings, env }: Call<(typeof SERVE_VARIABLES)[
   const options = textModelOptions(settings, env);
   const runner = createRunner({
     ...options,
+    ...isolationOptions(settings),
     ...{ maxBatch, maxTextBatch, resample, orientation, shutdownTimeoutMs, maxFileBytes: settings.maxImageBytes },
     tasks: images ? ['text', 'clip'] : ['text'],
     // The service bounds what waits.

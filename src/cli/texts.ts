@@ -2,7 +2,7 @@ import { createRunner } from '../runner.js';
 import type { Call } from './command.js';
 import { createLog } from './log.js';
 import { QUEUE_VARIABLES, queueEnds, runQueue } from './run-queue.js';
-import { MODEL_VARIABLES, textModelOptions } from './runner-settings.js';
+import { ISOLATION_NAMES, MODEL_VARIABLES, isolationOptions, textModelOptions } from './runner-settings.js';
 import { Terminal } from './terminal.js';
 import type { VariableName } from './variables.js';
 
@@ -12,6 +12,7 @@ export const TEXTS_VARIABLES = [
   ...QUEUE_VARIABLES,
   ...MODEL_VARIABLES,
   'maxTextBatch',
+  ...ISOLATION_NAMES,
 ] as const satisfies readonly VariableName[];
 
 type TextsVariable = (typeof TEXTS_VARIABLES)[number];
@@ -28,6 +29,7 @@ export async function runTexts({ settings, env }: Call<TextsVariable>): Promise<
   const ends = queueEnds(settings, { jobs: 'text', name, deadLetterName });
   const runner = createRunner({
     ...textModelOptions(settings, env),
+    ...isolationOptions(settings),
     // How many are claimed at a time goes by `maxBatch`.
     ...{ maxBatch: maxTextBatch, maxTextBatch, onGone, shutdownTimeoutMs },
     tasks: ['text'],

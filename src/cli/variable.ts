@@ -50,6 +50,9 @@ export const whole =
     );
   };
 
+/** A whole number; undefined where none is set. */
+export const wholeOrNone = (value: string): number | undefined => (value.trim() === '' ? undefined : whole(0)(value));
+
 export const share = (value: string): number => {
   const number = Number(value);
   if (value.trim() !== '' && number >= 0 && number <= 1) return number;

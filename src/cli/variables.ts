@@ -1,4 +1,5 @@
 import { RunnerError } from '../errors.js';
+import { ISOLATION_VARIABLES } from './isolation-variables.js';
 import { DEVICES, DTYPES } from '../model.js';
 import { choice, distance, secret, share, text, variable, whole, yesOrNo, type Variable } from './variable.js';
 
@@ -152,6 +153,7 @@ export const VARIABLES = {
     whole(0),
     'processor threads per model (0: share the cores out)',
   ),
+  ...ISOLATION_VARIABLES,
   resample: variable(
     'CLIP_RESAMPLE',
     'resample',

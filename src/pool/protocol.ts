@@ -3,8 +3,8 @@ import type { JobInput } from '../job.js';
 import type { Device, RunnerModels } from '../model.js';
 
 /**
- * The only shapes that cross threads (and, later, processes): plain data that can be cloned.
- * Progress and outcomes come through the port of the request, in order, closed by `end`.
+ * The only shapes that cross threads and processes: plain data that can be cloned.
+ * Progress and outcomes come through the port of the request, or under the number of the batch, in order, closed by `end`.
  */
 
 /** What a thread is started with. */
@@ -117,4 +117,32 @@ export interface ThreadUnit {
   readonly maxBatch: number;
   readonly modelName?: string;
   readonly dimension?: number;
+}
+
+/** What was loaded, and how long it took. */
+export interface LoadReport {
+  readonly units: readonly ThreadUnit[];
+  readonly loadMs: number;
+}
+
+/** What a parent tells its child process. */
+export type ChildRequest =
+  | { readonly type: 'load'; readonly threads: number; readonly settings: WorkerSettings }
+  | { readonly type: 'batch'; readonly batch: number; readonly items: readonly ThreadItem[] }
+  | { readonly type: 'cancel' };
+
+/** What a child process tells its parent. */
+export type ChildMessage =
+  | { readonly type: 'loaded'; readonly report: LoadReport; readonly rssBytes: number }
+  | { readonly type: 'refused'; readonly error: ErrorEnvelope }
+  /** What the threads said since the last time. */
+  | { readonly type: 'said'; readonly lines: readonly ChildLine[] }
+  | { readonly type: 'memory'; readonly rssBytes: number }
+  /** The child ends itself, for this reason. */
+  | { readonly type: 'dying'; readonly message: string };
+
+/** A thread's message, with the number of the batch that it belongs to. */
+export interface ChildLine {
+  readonly batch: number;
+  readonly message: ThreadMessage;
 }

@@ -151,7 +151,9 @@ class InMemoryQueue implements MemoryQueue {
 
   bury(claim: Claim, { error }: Failure): Promise<void> {
     const held = this.#book.beginSettling(claim.id);
-    if (held) this.#bury(held, error, error.reason, this.#triesOf(held).attempts + 1);
+    // Poison has failed no attempt: it never came to an end.
+    const attemptsNow = error.code === 'JOB_POISON' ? 0 : 1;
+    if (held) this.#bury(held, error, error.reason, this.#triesOf(held).attempts + attemptsNow);
     return Promise.resolve();
   }
 
@@ -212,7 +214,7 @@ class InMemoryQueue implements MemoryQueue {
       id: ulid(failedAtMs, randomBytes(10)),
       queue: this.name,
       by: `memory:${process.pid}`,
-      kills: 0,
+      kills: error.kills ?? 0,
       reason,
       error,
       attempts,

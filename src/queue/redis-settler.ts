@@ -77,7 +77,8 @@ export class RedisSettler {
 
   /** @throws RunnerError `QUEUE_CLOSED` where the queue is closed before the server takes it. */
   async bury(held: Held, { error }: Failure): Promise<void> {
-    await this.#buryFor(held, error, error.reason, 1);
+    // Poison has failed no attempt: it never came to an end.
+    await this.#buryFor(held, error, error.reason, error.code === 'JOB_POISON' ? 0 : 1);
   }
 
   /** Buries an element that too many consumers died with. */
@@ -96,7 +97,9 @@ export class RedisSettler {
     const isThere = await this.#options.processing.settle(held, async (client) => {
       if (!letter) {
         const counters = await this.#counters(client, held);
-        letter = this.#letter(held, error, reason, { ...counters, attempts: counters.attempts + attemptsNow });
+        const attempts = counters.attempts + attemptsNow;
+        const kills = counters.kills + (error.kills ?? 0);
+        letter = this.#letter(held, error, reason, { ...counters, attempts, kills });
       }
       return this.#bury(client, held, letter);
     });

@@ -20,14 +20,15 @@ export function busy(detail: string): Refusal {
   return new Refusal(503, detail, RETRY_AFTER);
 }
 
-/** Failures that are the picture's, not ours. */
-const PICTURE_STATUS: Partial<Record<ErrorCode, number>> = {
+/** Failures that are the input's, not ours. */
+const INPUT_STATUS: Partial<Record<ErrorCode, number>> = {
   FILE_EMPTY: 400,
   FILE_TOO_LARGE: 413,
   IMAGE_TOO_LARGE: 413,
   IMAGE_UNSUPPORTED: 415,
   IMAGE_DECODE: 422,
   IMAGE_TIMEOUT: 422,
+  JOB_POISON: 422,
 };
 
 /** Fastify's own errors that a request can cause; its wording is for those who write the server. */
@@ -54,7 +55,7 @@ export function refusalOf(thrown: unknown, models: string): Refusal {
 }
 
 function ofRunnerError({ code, message }: RunnerError): Refusal {
-  const status = PICTURE_STATUS[code];
+  const status = INPUT_STATUS[code];
   if (status !== undefined) return new Refusal(status, message);
   if (code === 'JOB_INVALID') return new Refusal(400, message);
   if (code === 'RUNNER_STOPPED') return busy('The service is not ready.');

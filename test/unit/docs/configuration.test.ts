@@ -4,6 +4,7 @@ import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import type { Variable } from '../../../src/cli/variable.js';
 import { VARIABLES } from '../../../src/cli/variables.js';
+import { ISOLATION_DEFAULTS } from '../../../src/isolation-options.js';
 import { resolveHubOptions } from '../../../src/models/hub-options.js';
 import { resolveRunnerOptions } from '../../../src/options.js';
 import { resolveRedisQueueOptions } from '../../../src/queue/redis-options.js';
@@ -37,6 +38,7 @@ function documentedDefaults(file: string, interfaceName: string): [name: string,
 /** Defaults that are said in words. */
 const WORDS: Readonly<Record<string, unknown>> = {
   '[the working directory]': [process.cwd()],
+  '[half of the memory that this process may use]': ISOLATION_DEFAULTS.childMaxMemoryBytes,
   '`${name}_dlq`': 'photo_tasks_dlq',
   'Math.random': Math.random,
 };
@@ -56,6 +58,7 @@ describe('@default comments', () => {
     ['src/options.ts', 'RunnerOptions', resolveRunnerOptions],
     ['src/tunable-options.ts', 'TunableOptions', resolveRunnerOptions],
     ['src/ocr-options.ts', 'OcrOptions', resolveRunnerOptions],
+    ['src/isolation-options.ts', 'IsolationOptions', resolveRunnerOptions],
     ['src/queue/redis-options.ts', 'RedisQueueOptions', resolveRedisQueueOptions],
     ['src/queue/queue-options.ts', 'CommonQueueOptions', resolveRedisQueueOptions],
     ['src/sink/courier-options.ts', 'CourierOptions', resolveCourierOptions],

@@ -1,0 +1,42 @@
+/**
+ * What a child process gets of its parent's environment. It decodes what strangers uploaded, so nothing that is secret may
+ * be in it: what is not named here stays behind.
+ */
+const VARIABLES: readonly (string | RegExp)[] = [
+  'PATH',
+  'HOME',
+  'TZ',
+  'LANG',
+  /^LC_/,
+  /^(TMPDIR|TEMP|TMP)$/,
+  // Where native libraries are, and how they take memory, threads and devices.
+  /^(LD_LIBRARY_PATH|LD_PRELOAD|DYLD_LIBRARY_PATH)$/,
+  /^(MALLOC|OMP|ORT|CUDA|NVIDIA)_/,
+  'UV_THREADPOOL_SIZE',
+  // Windows starts nothing without these.
+  /^(SystemRoot|windir|PATHEXT|USERPROFILE|APPDATA|LOCALAPPDATA|ComSpec|NUMBER_OF_PROCESSORS)$/i,
+];
+
+/** How modules are found and read, for tasks of one's own, and how much memory they may take. */
+const FLAGS =
+  /^--(import|loader|experimental-loader|experimental-(strip|transform)-types|conditions|max-[a-z-]+-size)$/;
+/** Those of them whose value may stand behind them as a word of its own. */
+const FLAGS_WITH_VALUE = /^--(import|loader|experimental-loader|conditions)$/;
+
+/** The environment of a child. */
+export function childEnvironment(env: Readonly<NodeJS.ProcessEnv>): NodeJS.ProcessEnv {
+  const isAllowed = (name: string): boolean =>
+    VARIABLES.some((rule) => (typeof rule === 'string' ? rule === name.toUpperCase() : rule.test(name)));
+  return Object.fromEntries(Object.entries(env).filter(([name]) => isAllowed(name)));
+}
+
+/** The flags of Node.js that a child is started with; `--env-file` and debuggers' ports are among those left out. */
+export function childFlags(flags: readonly string[]): readonly string[] {
+  const kept: string[] = [];
+  flags.forEach((flag, index) => {
+    const [name = ''] = flag.split('=', 1);
+    const isValue = FLAGS_WITH_VALUE.test(flags[index - 1] ?? '');
+    if (FLAGS.test(name) || isValue) kept.push(flag);
+  });
+  return kept;
+}

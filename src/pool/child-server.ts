@@ -1,0 +1,110 @@
+import { writeFileSync } from 'node:fs';
+import { coerceError } from '../errors.js';
+import type { ChildLine, ChildMessage, ChildRequest, ThreadItem, ThreadMessage } from './protocol.js';
+import { ThreadPool } from './thread-pool.js';
+
+/** How often the parent hears how much memory this process takes. */
+const MEMORY_EVERY_MS = 1000;
+/** The parent keeps the time: what it finds overdue ends with this whole process. */
+const NO_TIMEOUT_MS = 2_147_483_647;
+/** Of two processes that could be ended for want of memory the system takes this one: the parent knows what to do then. */
+const OOM_SCORE = '500';
+
+type Post = (message: ChildMessage, onSent?: () => void) => void;
+
+/**
+ * The child's side: hosts a pool of threads for the parent. It holds nothing that would be worth a goodbye, so its end is
+ * always SIGKILL: an exit would wait for threads that are inside a model.
+ */
+export class ChildServer {
+  readonly #post: Post;
+  #pool: ThreadPool | undefined;
+  #lines: ChildLine[] = [];
+
+  constructor(post: Post) {
+    this.#post = post;
+  }
+
+  handle(request: ChildRequest): void {
+    if (request.type === 'load') void this.#load(request);
+    else if (request.type === 'batch') void this.#run(request.batch, request.items);
+    else this.#pool?.cancel();
+  }
+
+  /** Tells the parent why, and ends this process. */
+  die(thrown: unknown): void {
+    this.#flush();
+    this.#post({ type: 'dying', message: coerceError(thrown).message }, () => this.end());
+  }
+
+  end(): void {
+    process.kill(process.pid, 'SIGKILL');
+  }
+
+  async #load({ threads, settings }: ChildRequest & { readonly type: 'load' }): Promise<void> {
+    raiseOomScore();
+    try {
+      this.#pool = new ThreadPool({ threads, settings, loadTimeoutMs: NO_TIMEOUT_MS, batchTimeoutMs: NO_TIMEOUT_MS });
+      const report = await this.#pool.load();
+      this.#post({ type: 'loaded', report, rssBytes: process.memoryUsage.rss() });
+    } catch (thrown) {
+      this.#post({ type: 'refused', error: coerceError(thrown).toEnvelope() });
+      return;
+    }
+    setInterval(() => this.#post({ type: 'memory', rssBytes: process.memoryUsage.rss() }), MEMORY_EVERY_MS).unref();
+  }
+
+  async #run(batch: number, items: readonly ThreadItem[]): Promise<void> {
+    try {
+      await this.#pool?.run(items, (message) => {
+        if (message.type !== 'end') this.#say({ batch, message });
+      });
+      this.#say({ batch, message: { type: 'end' } });
+    } catch (thrown) {
+      const error = coerceError(thrown);
+      // Native code of a thread that ended may have left anything behind; and the parent knows what to do with the items.
+      if (error.code === 'THREAD_DIED') this.die(error);
+      else this.#say({ batch, message: { type: 'end', error: error.toEnvelope() } });
+    }
+  }
+
+  /** What the threads say in one turn of the loop goes in one message: a batch of texts has hundreds of lines. */
+  #say(line: ChildLine): void {
+    this.#lines.push(line);
+    if (this.#lines.length === 1) setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    const lines = this.#lines;
+    this.#lines = [];
+    if (lines.length === 0) return;
+    try {
+      this.#post({ type: 'said', lines });
+    } catch {
+      // One of them has a value that crosses threads but not processes (a port, shared memory): it fails alone.
+      for (const line of lines) this.#sayAlone(line);
+    }
+  }
+
+  #sayAlone(line: ChildLine): void {
+    try {
+      this.#post({ type: 'said', lines: [line] });
+    } catch (thrown) {
+      this.#post({ type: 'said', lines: [{ ...line, message: failedFor(line.message, thrown) }] });
+    }
+  }
+}
+
+function failedFor(message: ThreadMessage, thrown: unknown): ThreadMessage {
+  if (message.type !== 'outcome') return message;
+  return { ...message, outcome: { ok: false, error: coerceError(thrown, 'TASK_FAILED').toEnvelope() } };
+}
+
+function raiseOomScore(): void {
+  if (process.platform !== 'linux') return;
+  try {
+    writeFileSync('/proc/self/oom_score_adj', OOM_SCORE);
+  } catch {
+    // A hardened container may not allow it; the order in which the system chooses is then its own.
+  }
+}

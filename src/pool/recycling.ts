@@ -1,0 +1,33 @@
+/** When a child process is replaced though nothing is wrong with it; 0 means never. */
+export interface ChildLimits {
+  /** Memory that it may take, in bytes. */
+  readonly maxMemoryBytes: number;
+  /** Photos or texts that it may have been given. */
+  readonly maxJobs: number;
+  readonly maxAgeMs: number;
+}
+
+/** What a child process has come to. */
+export interface ChildState {
+  readonly rssBytes: number;
+  /** What it took when its models had been loaded. */
+  readonly loadedRssBytes: number;
+  readonly jobs: number;
+  readonly ageMs: number;
+}
+
+/** Why a child process is replaced. */
+export type RecycleReason = 'memory' | 'jobs' | 'age';
+
+/** Models that fill the limit by themselves are no reason: the next child would be no smaller. */
+const LEAST_GROWTH = 1.25;
+
+/** Whether, and why, a child is to be replaced: a pure decision. */
+export function whyRecycle(child: ChildState, limits: ChildLimits): RecycleReason | undefined {
+  const { maxMemoryBytes, maxJobs, maxAgeMs } = limits;
+  if (maxMemoryBytes > 0 && child.rssBytes > Math.max(maxMemoryBytes, child.loadedRssBytes * LEAST_GROWTH))
+    return 'memory';
+  if (maxJobs > 0 && child.jobs >= maxJobs) return 'jobs';
+  if (maxAgeMs > 0 && child.ageMs >= maxAgeMs) return 'age';
+  return undefined;
+}

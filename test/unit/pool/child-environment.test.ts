@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { childEnvironment, childFlags } from '../../../src/pool/child-environment.js';
+
+describe('childEnvironment', () => {
+  it('passes on what native libraries need, and nothing else', () => {
+    const passed = {
+      PATH: '/bin',
+      HOME: '/home/x',
+      LANG: 'C',
+      LC_ALL: 'C',
+      TZ: 'UTC',
+      TMPDIR: '/tmp',
+      LD_LIBRARY_PATH: '/cuda',
+      LD_PRELOAD: 'libjemalloc.so',
+      CUDA_VISIBLE_DEVICES: '0',
+      NVIDIA_VISIBLE_DEVICES: 'all',
+      OMP_NUM_THREADS: '2',
+      ORT_LOG: '1',
+      MALLOC_ARENA_MAX: '2',
+      UV_THREADPOOL_SIZE: '8',
+    };
+    const kept = {
+      PROCESSING_INTERNAL_TOKEN: 'x',
+      ACCESS_TOKEN: 'x',
+      EMBED_TOKEN: 'x',
+      HF_TOKEN: 'x',
+      REDIS_URL: 'redis://:x@host',
+      NODE_OPTIONS: '--require ./x.js',
+      NODE_EXTRA_CA_CERTS: '/x.pem',
+      AWS_SECRET_ACCESS_KEY: 'x',
+      XPATH: 'x',
+      HOMEPAGE: 'x',
+    };
+    expect(childEnvironment({ ...passed, ...kept })).toEqual(passed);
+  });
+});
+
+describe('childFlags', () => {
+  it('passes on how modules are found and how much memory they may take', () => {
+    const flags = ['--import', 'tsx', '--conditions=dev', '--max-old-space-size=4096', '--experimental-strip-types'];
+    expect(childFlags(flags)).toEqual(flags);
+  });
+
+  it('passes on neither files of variables nor debuggers nor code', () => {
+    expect(
+      childFlags([
+        '--env-file=.env',
+        '--env-file',
+        '.env',
+        '--inspect=9229',
+        '--inspect-brk',
+        '-r',
+        './x.js',
+        '-e',
+        '1',
+      ]),
+    ).toEqual([]);
+  });
+});
