@@ -83,6 +83,13 @@ export interface RunnerEvents {
 
   'batch:started': { readonly lane: string; readonly items: number };
   'batch:finished': { readonly lane: string; readonly items: number; readonly ms: number };
+  /** Batches became smaller because memory is short, or larger again. */
+  'batch:limited': {
+    readonly lane: string;
+    readonly maxBatch: number;
+    readonly rssBytes: number;
+    readonly limitBytes: number;
+  };
   /** Time of one step in a thread: `read`, `decode`, `prepare` of one photo, `run` of `count`. */
   'stage:measured': {
     readonly stage: string;

@@ -9,8 +9,11 @@ export interface IsolationOptions {
    * hand. @default 'thread'
    */
   readonly isolation: 'thread' | 'process';
-  /** Memory (RSS, in bytes) above which a child is replaced; 0 never. @default [half of the memory that this process may use] */
-  readonly childMaxMemoryBytes: number;
+  /**
+   * Memory (RSS, in bytes) that a process with models may take: from 85 % of it on batches become smaller, above it a child
+   * process is replaced; 0: no limit. @default [half of the memory that this process may use]
+   */
+  readonly maxMemoryBytes: number;
   /** Photos or texts after which a child is replaced; 0 never. @default 0 */
   readonly childMaxJobs: number;
   /** Age at which a child is replaced, in milliseconds; 0 never. @default 0 */
@@ -20,14 +23,14 @@ export interface IsolationOptions {
 export const ISOLATION_DEFAULTS: IsolationOptions = {
   isolation: 'thread',
   // While a child is replaced there are two, and the new one is the smaller.
-  childMaxMemoryBytes: Math.floor(usableMemoryBytes() / 2),
+  maxMemoryBytes: Math.floor(usableMemoryBytes() / 2),
   childMaxJobs: 0,
   childMaxAgeMs: 0,
 };
 
 export const ISOLATION_CHECKS: { readonly [Name in keyof IsolationOptions]: Check<IsolationOptions[Name]> } = {
   isolation: oneOf(['thread', 'process']),
-  childMaxMemoryBytes: wholeNumber,
+  maxMemoryBytes: wholeNumber,
   childMaxJobs: wholeNumber,
   childMaxAgeMs: wholeNumber,
 };

@@ -1,4 +1,5 @@
 import { Batcher } from './batch/batcher.js';
+import { BatchGovernor } from './batch/governor.js';
 import type { Batchable, BatchLimits } from './batch/policy.js';
 import { RunnerError, coerceError } from './errors.js';
 import type { Emit } from './events.js';
@@ -31,6 +32,7 @@ export class Lane {
   readonly name: string;
   readonly #pool: Pool;
   readonly #batcher: Batcher<LaneItem>;
+  readonly #governor: BatchGovernor;
   readonly #suspects = new SuspectList<Entry>();
   readonly #emit: Emit;
   #isCancelled = false;
@@ -39,6 +41,7 @@ export class Lane {
     this.name = name;
     this.#pool = pool;
     this.#emit = emit;
+    this.#governor = new BatchGovernor(limits.maxBatch);
     this.#batcher = new Batcher<LaneItem>(
       {
         idleThreads: () => (this.#suspects.isBusy ? 0 : pool.idleThreads()),
@@ -86,9 +89,18 @@ export class Lane {
   }
 
   #pump(): void {
+    this.#heedMemory();
     const suspect = this.#pool.freeSlots() > 0 ? this.#suspects.take(this.#pool.running) : undefined;
     if (suspect === undefined) this.#batcher.pump();
     else void this.#run([suspect]).finally(() => this.#endTrial());
+  }
+
+  #heedMemory(): void {
+    const memory = this.#pool.memory();
+    if (!this.#governor.observe(memory, performance.now())) return;
+    const { size: maxBatch } = this.#governor;
+    this.#batcher.limit(maxBatch);
+    this.#emit('batch:limited', { lane: this.name, maxBatch, ...memory });
   }
 
   #endTrial(): void {

@@ -71,18 +71,14 @@ export async function openLanes(
 function makePool(
   lane: InputKind,
   work: Pick<PoolOptions, 'threads' | 'settings'>,
-  { isolation, loadTimeoutMs, batchTimeoutMs, ...options }: ResolvedOptions,
+  { isolation, loadTimeoutMs, batchTimeoutMs, maxMemoryBytes, ...options }: ResolvedOptions,
   emit: Emit,
 ): Pool {
-  const poolOptions = { ...work, loadTimeoutMs, batchTimeoutMs };
+  const poolOptions = { ...work, loadTimeoutMs, batchTimeoutMs, maxMemoryBytes };
   if (isolation === 'thread') return new ThreadPool(poolOptions);
   return new ProcessPool({
     ...poolOptions,
-    limits: {
-      maxMemoryBytes: options.childMaxMemoryBytes,
-      maxJobs: options.childMaxJobs,
-      maxAgeMs: options.childMaxAgeMs,
-    },
+    limits: { maxMemoryBytes, maxJobs: options.childMaxJobs, maxAgeMs: options.childMaxAgeMs },
     onEvent: relayChildEvents(lane, emit),
   });
 }

@@ -22,7 +22,7 @@ interface Waiting<Item> {
  */
 export class Batcher<Item extends Batchable> {
   readonly #target: BatchTarget<Item>;
-  readonly #limits: BatchLimits & { readonly maxWaitMs: number };
+  #limits: BatchLimits & { readonly maxWaitMs: number };
   readonly #clock: Clock;
   #waiting: Waiting<Item>[] = [];
   #cancelTimer: (() => void) | undefined;
@@ -36,6 +36,11 @@ export class Batcher<Item extends Batchable> {
 
   get size(): number {
     return this.#waiting.length;
+  }
+
+  /** From now on a batch has at most so many items (and per model). */
+  limit(maxBatch: number): void {
+    this.#limits = { ...this.#limits, maxBatch };
   }
 
   /** Adds items that arrived together, and sends what may be sent. */

@@ -9,12 +9,12 @@ export const ISOLATION_VARIABLES = {
     choice(['process', 'thread']),
     'where models run: in a child process that may crash, or in threads of this one',
   ),
-  childMaxMemoryBytes: variable(
-    'CLIP_CHILD_MAX_MEMORY_BYTES',
-    'child-max-memory',
+  maxMemoryBytes: variable(
+    'CLIP_MAX_MEMORY_BYTES',
+    'max-memory',
     '',
     wholeOrNone,
-    'memory above which a child process is replaced (0: never; default: half of what there is)',
+    'bytes that a process with models may take before batches shrink and it is replaced (0: any; default: half of what there is)',
   ),
   childMaxJobs: variable(
     'CLIP_CHILD_MAX_JOBS',

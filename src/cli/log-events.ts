@@ -52,6 +52,7 @@ function logChildren(runner: Runner, log: Log): void {
   runner.on('child:died', ({ lane, pid, code, signal, items, error }) =>
     log.error({ lane, pid, exitCode: code, signal, items, code: error.code }, error.message),
   );
+  runner.on('batch:limited', (event) => log.warn({ ...event }, 'memory sets the size of batches'));
   runner.on('child:recycled', ({ lane, pid, reason }) => log.info({ lane, pid, reason }, 'child process replaced'));
 }
 

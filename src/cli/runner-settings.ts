@@ -31,7 +31,7 @@ export const PHOTO_VARIABLES = [
 /** The settings of commands that run until they are told to stop, besides those of models. */
 export const ISOLATION_NAMES = [
   'isolation',
-  'childMaxMemoryBytes',
+  'maxMemoryBytes',
   'childMaxJobs',
   'childMaxAgeMs',
   'batchTimeoutMs',
@@ -39,8 +39,8 @@ export const ISOLATION_NAMES = [
 
 /** What the settings of isolation mean to `createRunner()`. */
 export function isolationOptions(settings: Settings<(typeof ISOLATION_NAMES)[number]>): RunnerOptions {
-  const { isolation, childMaxMemoryBytes, childMaxJobs, childMaxAgeMs, batchTimeoutMs } = settings;
-  const memory = childMaxMemoryBytes === undefined ? {} : { childMaxMemoryBytes };
+  const { isolation, maxMemoryBytes, childMaxJobs, childMaxAgeMs, batchTimeoutMs } = settings;
+  const memory = maxMemoryBytes === undefined ? {} : { maxMemoryBytes };
   return { isolation, ...memory, childMaxJobs, childMaxAgeMs, batchTimeoutMs };
 }
 

@@ -44,7 +44,9 @@ export class ChildServer {
   async #load({ threads, settings }: ChildRequest & { readonly type: 'load' }): Promise<void> {
     raiseOomScore();
     try {
-      this.#pool = new ThreadPool({ threads, settings, loadTimeoutMs: NO_TIMEOUT_MS, batchTimeoutMs: NO_TIMEOUT_MS });
+      // Time and memory are the parent's to judge.
+      const limits = { loadTimeoutMs: NO_TIMEOUT_MS, batchTimeoutMs: NO_TIMEOUT_MS, maxMemoryBytes: 0 };
+      this.#pool = new ThreadPool({ threads, settings, ...limits });
       const report = await this.#pool.load();
       this.#post({ type: 'loaded', report, rssBytes: process.memoryUsage.rss() });
     } catch (thrown) {

@@ -1,4 +1,5 @@
 import type { RunnerError } from '../errors.js';
+import type { ProcessMemory } from '../process-memory.js';
 import type { LoadReport, ThreadItem, ThreadMessage, WorkerSettings } from './protocol.js';
 
 /** What every pool is made with. */
@@ -9,6 +10,8 @@ export interface PoolOptions {
   readonly loadTimeoutMs: number;
   /** The time after which a batch is given up. */
   readonly batchTimeoutMs: number;
+  /** What the process with the threads may take, in bytes; 0: no limit. */
+  readonly maxMemoryBytes: number;
 }
 
 /** Batches that one thread holds at most: one that runs, and one that is decoded meanwhile. */
@@ -28,6 +31,8 @@ export interface Pool {
   idleThreads(): number;
   /** Batches that may be sent now. */
   freeSlots(): number;
+  /** Of the process that gets the batches now. */
+  memory(): ProcessMemory;
   /**
    * Loads the models in every thread. Called once, before `run()`.
    * @throws RunnerError what the first failing thread said, `THREAD_TIMEOUT` or `PROCESS_DIED`.

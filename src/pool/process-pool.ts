@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RunnerError, coerceError } from '../errors.js';
+import type { ProcessMemory } from '../process-memory.js';
 import { ChildHandle, type ChildEnd } from './child-handle.js';
 import { BATCHES_PER_THREAD, type Pool, type PoolOptions } from './pool.js';
 import type { LoadReport, ThreadItem, ThreadMessage } from './protocol.js';
-import { whyRecycle, type ChildLimits, type RecycleReason } from './recycling.js';
+import { memoryLimit, whyRecycle, type ChildLimits, type RecycleReason } from './recycling.js';
 
 /** What a pool in a child process tells besides its batches. */
 export type ChildEvent =
@@ -67,6 +68,11 @@ export class ProcessPool implements Pool {
   freeSlots(): number {
     const child = this.#taker();
     return child === undefined ? 0 : this.threads * BATCHES_PER_THREAD - child.running;
+  }
+
+  memory(): ProcessMemory {
+    const { rssBytes, loadedRssBytes } = this.#current?.state ?? { rssBytes: 0, loadedRssBytes: 0 };
+    return { rssBytes, limitBytes: memoryLimit(this.#options.maxMemoryBytes, loadedRssBytes) };
   }
 
   whenFree(callback: () => void): void {

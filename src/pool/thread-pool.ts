@@ -1,6 +1,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { RunnerError, coerceError } from '../errors.js';
+import type { ProcessMemory } from '../process-memory.js';
 import { loadTimeout, withDeadline } from './deadline.js';
 import { entryUrl } from './entry-url.js';
 import { BATCHES_PER_THREAD, type Pool, type PoolOptions } from './pool.js';
@@ -14,6 +15,7 @@ import {
   type ThreadUnit,
   type WorkerData,
 } from './protocol.js';
+import { memoryLimit } from './recycling.js';
 
 /**
  * Threads of this process. Each holds its own ONNX sessions for as long as it lives.
@@ -32,6 +34,7 @@ export class ThreadPool implements Pool {
   #onFree: () => void = () => undefined;
   #onStuck: (error: RunnerError) => void = () => undefined;
   #overdue = 0;
+  #loadedRssBytes = 0;
   #closing: Promise<void> | undefined;
 
   constructor(options: PoolOptions) {
@@ -89,7 +92,13 @@ export class ThreadPool implements Pool {
     const loading = Promise.all(tasks);
     const { loadTimeoutMs } = this.#options;
     await withDeadline(loading, loadTimeoutMs, () => loadTimeout(loadTimeoutMs));
+    this.#loadedRssBytes = process.memoryUsage.rss();
     return { units, loadMs: performance.now() - startedAt };
+  }
+
+  memory(): ProcessMemory {
+    const limitBytes = memoryLimit(this.#options.maxMemoryBytes, this.#loadedRssBytes);
+    return { rssBytes: process.memoryUsage.rss(), limitBytes };
   }
 
   async run(items: readonly ThreadItem[], onMessage: (message: ThreadMessage) => void): Promise<void> {

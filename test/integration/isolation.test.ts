@@ -250,7 +250,7 @@ describe('a child that is recycled', () => {
 
   it('for its memory', async () => {
     // What it needs to load is no reason, however low the limit is.
-    const lab = open({ childMaxMemoryBytes: 1, maxTextBatch: 2 });
+    const lab = open({ maxMemoryBytes: 1, maxTextBatch: 2 });
     await lab.runner.start();
     lab.queue.push(...deeds(20, {}));
     await until('those are settled', () => settled(lab) === 20);

@@ -38,7 +38,7 @@ function documentedDefaults(file: string, interfaceName: string): [name: string,
 /** Defaults that are said in words. */
 const WORDS: Readonly<Record<string, unknown>> = {
   '[the working directory]': [process.cwd()],
-  '[half of the memory that this process may use]': ISOLATION_DEFAULTS.childMaxMemoryBytes,
+  '[half of the memory that this process may use]': ISOLATION_DEFAULTS.maxMemoryBytes,
   '`${name}_dlq`': 'photo_tasks_dlq',
   'Math.random': Math.random,
 };

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { RunnerError } from '../../../src/errors.js';
+import type { Emit } from '../../../src/events.js';
 import { Lane, type LaneItem } from '../../../src/lane.js';
 import type { Pool } from '../../../src/pool/pool.js';
+import type { ProcessMemory } from '../../../src/process-memory.js';
 import type { ThreadItem, ThreadMessage } from '../../../src/pool/protocol.js';
 
 interface Batch {
@@ -19,12 +21,16 @@ class HandPool implements Pool {
   isDown = false;
   onFree: () => void = () => undefined;
   cancelled = 0;
+  memoryNow: ProcessMemory = { rssBytes: 0, limitBytes: 0 };
 
   idleThreads(): number {
     return this.isDown ? 0 : Math.max(0, 1 - this.running);
   }
   freeSlots(): number {
     return this.isDown ? 0 : 2 - this.running;
+  }
+  memory(): ProcessMemory {
+    return this.memoryNow;
   }
   load(): Promise<never> {
     return Promise.reject(new Error('not asked for'));
@@ -66,7 +72,9 @@ const died = (): RunnerError => new RunnerError('PROCESS_DIED', 'signal SIGABRT'
 
 function setUp(maxBatch = 4) {
   const pool = new HandPool();
-  const lane = new Lane('text', pool, { maxBatch, maxBatchBytes: 1e9, maxWaitMs: 0 }, () => undefined);
+  const events: [name: string, event: unknown][] = [];
+  const emit: Emit = (name, event) => void events.push([name, event]);
+  const lane = new Lane('text', pool, { maxBatch, maxBatchBytes: 1e9, maxWaitMs: 0 }, emit);
   const ends = new Map<string, RunnerError | undefined>();
   const outcomes: string[] = [];
   const item = (name: string, isSuspect = false): LaneItem => ({
@@ -79,7 +87,7 @@ function setUp(maxBatch = 4) {
   });
   const names = (batch: Batch | undefined): string[] =>
     batch?.items.map(({ input }) => (input.kind === 'text' ? input.text : '')) ?? [];
-  return { pool, lane, ends, outcomes, item, names };
+  return { pool, lane, ends, events, outcomes, item, names };
 }
 
 describe('Lane, when a process dies', () => {
@@ -167,5 +175,22 @@ describe('Lane, with an item that an earlier runner died with', () => {
     expect(pool.batches.map(names)).toEqual([['a', 'b'], ['suspect']]);
     await pool.batches[1]!.end();
     expect(pool.batches.map(names)).toEqual([['a', 'b'], ['suspect'], ['c', 'd']]);
+  });
+});
+
+describe('Lane, while memory is short', () => {
+  it('sends smaller batches, and tells it', async () => {
+    const { pool, lane, events, item, names } = setUp(4);
+    pool.memoryNow = { rssBytes: 90, limitBytes: 100 };
+    lane.submit(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((name) => item(name)));
+    expect(pool.batches.map(names)).toEqual([
+      ['a', 'b', 'c', 'd'],
+      ['e', 'f', 'g', 'h'],
+    ]);
+    lane.submit(['i', 'j', 'k', 'l'].map((name) => item(name)));
+    await pool.batches[0]!.end();
+    expect(names(pool.batches[2])).toEqual(['i', 'j']);
+    const limited = events.filter(([name]) => name === 'batch:limited');
+    expect(limited).toEqual([['batch:limited', { lane: 'text', maxBatch: 2, rssBytes: 90, limitBytes: 100 }]]);
   });
 });
