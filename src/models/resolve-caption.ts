@@ -24,6 +24,8 @@ export interface ResolveCaptionOptions extends HubOptions {
   /** @default 'fp32' */
   readonly dtype?: Dtype | undefined;
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
+  /** Is told when the cache is used because the hub can't be. */
+  readonly onFallback?: ((reason: RunnerError) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -39,7 +41,7 @@ const QUESTION = 'What does the image describe?';
  * `MODEL_DOWNLOAD`, `MODEL_CORRUPT`, `RUNNER_STOPPED`
  */
 export async function resolveCaptionModel(name: string, options: ResolveCaptionOptions = {}): Promise<CaptionModel> {
-  const { dtype = 'fp32', onProgress, signal, ...hubOptions } = options;
+  const { dtype = 'fp32', onProgress, onFallback, signal, ...hubOptions } = options;
   const hub = resolveHubOptions(hubOptions);
   if (await isLocalFolder(name)) {
     const source = await openFolder(name).catch((thrown: unknown) => {
@@ -51,7 +53,7 @@ export async function resolveCaptionModel(name: string, options: ResolveCaptionO
   if (exported !== undefined) return buildModel(await openFolder(exported), name, dtype);
   const { repository, isPublished = false } = lookUpCaptioner(name);
   return openRepository(repository, {
-    ...{ hub, onProgress, signal },
+    ...{ hub, onProgress, onFallback, signal },
     missing: 'captioner',
     pull: `clip-runner models pull ${name} --dtype ${dtype}`,
     build: (source) => buildModel(source, name, dtype),

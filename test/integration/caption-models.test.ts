@@ -165,7 +165,7 @@ describe('clip-runner models, captioners', () => {
     const commit = await put(REPOSITORY);
     const snapshot = path.join(cacheDir, 'models--onnx-community--Florence-2-base-ft', 'snapshots', commit);
     const pulled = await models(['pull', REPOSITORY]);
-    expect(pulled).toMatchObject({ ended: 0 });
+    expect(pulled, pulled.stderr).toMatchObject({ ended: 0 });
     const row = new RegExp(`^${REPOSITORY} +caption +\\S+ +fp32 +[\\d.]+ kB +MIT +\\w{7} +${snapshot}$`, 'm');
     expect(pulled.stdout).toMatch(row);
     expect((await models(['list'])).stdout).toMatch(row);

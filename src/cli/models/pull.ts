@@ -1,6 +1,5 @@
 import { RunnerError, coerceError } from '../../errors.js';
 import type { Dtype } from '../../model.js';
-import type { DownloadProgress } from '../../models/download.js';
 import { hubOptionsFromEnv, resolveHubOptions, type HubOptions } from '../../models/hub-options.js';
 import { resolveCaptionModel } from '../../models/resolve-caption.js';
 import { resolveFaceModel } from '../../models/resolve-face.js';
@@ -11,7 +10,7 @@ import { NAMING_VARIABLES, namedModels, type NamedModel } from './named-models.j
 import { hubLines, overviewLines } from './overview-text.js';
 import { describeModel, type ModelRow } from './overview.js';
 import { print, say } from './table.js';
-import { withReport } from './with-report.js';
+import { withReport, type DownloadReport } from './with-report.js';
 
 export const PULL_VARIABLES = [...NAMING_VARIABLES, 'logLevel'] as const satisfies readonly VariableName[];
 
@@ -49,11 +48,7 @@ export async function runPull({ settings, flags, args, env }: Call<(typeof PULL_
   return 0;
 }
 
-type PullOptions = HubOptions & {
-  readonly dtype: Dtype;
-  readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
-};
+type PullOptions = HubOptions & DownloadReport & { readonly dtype: Dtype };
 
 function pullOne(model: NamedModel, options: PullOptions, wantText: boolean | undefined): Promise<unknown> {
   const { dtype, ...common } = options;
