@@ -2,7 +2,7 @@ import { RunnerError } from '../errors.js';
 import { DTYPES, type Dtype } from '../model.js';
 
 /** What a graph of a captioner does. */
-export type CaptionPart = keyof typeof PLAIN | keyof typeof PROMPTED;
+type CaptionPart = keyof typeof PLAIN | keyof typeof PROMPTED;
 
 /** Where each graph may lie, without the dtype's ending; the first that is there is taken. */
 const PLAIN = {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findLocalCaptionModel, resolveCaptionModel } from '../../src/models/resolve-caption.js';
+import { openTokenizer } from '../../src/tasks/tokenizer/tokenizer.js';
 import { CommandProcess } from '../support/command.js';
 import { BLIP, FLORENCE2, readFolder, SIGLIP } from '../support/fixtures.js';
 import { startHubServer, type HubServer } from '../support/hub-server.js';
@@ -112,6 +113,14 @@ describe('resolveCaptionModel, Florence-2', () => {
       rules: { firstId: 0, noRepeatSize: 4 },
       prompt: { text: 'What does the image describe?' },
     });
+  });
+
+  it("has the prompt's ids of transformers' tokenizer", async () => {
+    const { prompt, tokenizerFolder, maxPositions } = await resolveCaptionModel(FLORENCE2);
+    const golden = JSON.parse(
+      await readFile(new URL('../fixtures/golden/florence2.json', import.meta.url), 'utf8'),
+    ) as { readonly prompt: readonly number[] };
+    expect((await openTokenizer(tokenizerFolder)).encode(prompt?.text ?? '', maxPositions)).toEqual(golden.prompt);
   });
 
   it('asks what its own files say', async () => {
