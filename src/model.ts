@@ -103,10 +103,12 @@ export interface CaptionModel {
   /** Where its files are. */
   readonly folder: string;
   readonly dtype: Dtype;
-  /** Absolute path of the image encoder's graph. */
+  /** Absolute path of the graph that takes pictures. */
   readonly encoderFile: string;
   /** Absolute path of the decoder's graph. */
   readonly decoderFile: string;
+  /** Where it is asked in words. */
+  readonly prompt?: CaptionPrompt;
   /** Absolute path of the folder with `tokenizer.json`. */
   readonly tokenizerFolder: string;
   readonly preprocess: ImagePreprocess;
@@ -116,8 +118,29 @@ export interface CaptionModel {
   readonly endId: number;
   /** Ids that its decoder reads at most, the first included. */
   readonly maxPositions: number;
+  readonly rules: SentenceRules;
   /** SPDX-like licence as far as it is known. */
   readonly licence?: string;
+}
+
+/** What a captioner that is asked in words, such as Florence-2, has besides the graphs of others. */
+export interface CaptionPrompt {
+  /** E.g. `What does the image describe?`. */
+  readonly text: string;
+  /** Absolute path of the graph with the table of ids, for the prompt and for the decoder. */
+  readonly embedderFile: string;
+  /** Absolute path of the graph that reads a picture's features with the prompt behind them. */
+  readonly encoderFile: string;
+}
+
+/** What a model's `generation_config.json` wants of each of its sentences, as transformers' `generate` keeps it. */
+export interface SentenceRules {
+  /** The id after the one that a sentence begins with (`forced_bos_token_id`). */
+  readonly firstId?: number;
+  /** The id that a sentence has at the limit (`forced_eos_token_id`). */
+  readonly lastId?: number;
+  /** No run of so many ids comes twice in a sentence (`no_repeat_ngram_size`); 0: any may. */
+  readonly noRepeatSize: number;
 }
 
 /** What the task `caption` is to do. */

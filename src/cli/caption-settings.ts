@@ -11,6 +11,12 @@ export const CAPTION_VARIABLES = [
   'captionMaxTokens',
 ] as const satisfies readonly VariableName[];
 
+/** Whether captions are asked for, and not only made with a captioner that is there. */
+export function isCaptionModelNamed({ captionModel }: Settings<'captionModel'>, env: NodeJS.ProcessEnv): boolean {
+  const isSet = (name: 'captionEnabled' | 'captionModel'): boolean => (env[VARIABLES[name].env] ?? '') !== '';
+  return isSet('captionEnabled') || isSet('captionModel') || captionModel !== VARIABLES.captionModel.default;
+}
+
 /**
  * What the settings of captions mean to `createRunner()`; undefined where there are to be none. A captioner that is named,
  * or captions that are asked for, must be had; the default one is taken if it is on this machine: nobody publishes it as
@@ -23,8 +29,7 @@ export async function captionOptions(
   log: Log,
 ): Promise<RunnerOptions | undefined> {
   if (!captionEnabled) return undefined;
-  const isSet = (name: 'captionEnabled' | 'captionModel'): boolean => (env[VARIABLES[name].env] ?? '') !== '';
-  const isNamed = isSet('captionEnabled') || isSet('captionModel') || captionModel !== VARIABLES.captionModel.default;
+  const isNamed = isCaptionModelNamed({ captionModel }, env);
   if (!isNamed && (await findLocalCaptionModel(captionModel, { ...hubOptionsFromEnv(env), dtype })) === undefined) {
     log.warn(
       { tasks: ['caption'] },

@@ -2,6 +2,7 @@ import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '../errors.js';
 import { cachedCommits, listModelFolder, repositoryFolder, snapshotFolder } from './cache.js';
+import { lookUpCaptioner } from './captioners.js';
 import { lookUpModel } from './catalog.js';
 import { facePackOf } from './face-packs.js';
 import { MODEL_KINDS, type ModelKindName, type ModelVariant } from './model-kinds.js';
@@ -63,7 +64,8 @@ export async function readCachedModel(cacheDir: string, repository: Repository):
   // Python names its own unfinished downloads otherwise. A folder without any commit is what a broken removal leaves.
   const isRest = commits.length === 0 && files.length > 0 && !files.some(({ path }) => path.endsWith('.incomplete'));
   if (found === undefined && partials.length === 0 && !isRest) return undefined;
-  const { licence } = facePackOf(repository.id) ?? lookUpModel(repository.id);
+  const { id } = repository;
+  const licence = facePackOf(id)?.licence ?? lookUpCaptioner(id).licence ?? lookUpModel(id).licence;
   return {
     kind: found?.kind ?? 'clip',
     repository,

@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { RunnerError } from '../errors.js';
 import { DTYPES, type Dtype } from '../model.js';
+import { CAPTIONER_FILES, findCaptionGraphs, hasPromptedGraphs, isCaptionerType } from './captioners.js';
+import { valueAt } from './config-reader.js';
 import { hasSide } from './cut-graph.js';
 import { readExternalLocations } from './external-data.js';
 import { FACE_PARTS, facePackOf, findFaceGraph, type FacePart } from './face-packs.js';
@@ -14,7 +17,7 @@ export interface ModelVariant {
   readonly sides: readonly ModelSide[];
 }
 
-export type ModelSide = ClipSide | FacePart;
+export type ModelSide = ClipSide | FacePart | 'caption';
 type ClipSide = 'vision' | 'text';
 
 /** How a kind of model is recognised among a folder's files. */
@@ -27,8 +30,12 @@ interface ModelKind {
   readonly findVariants: (folder: string, files: ReadonlySet<string>) => readonly ModelVariant[];
 }
 
-/** What the commands for models know; another kind of model is one more entry. */
+/**
+ * What the commands for models know; another kind of model is one more entry. The first that fits is taken: captioners say
+ * what they are, while their graphs may lie where those of a CLIP do.
+ */
 export const MODEL_KINDS = {
+  caption: { sides: ['caption'], recognises: hasPromptedGraphs, findVariants: findCaptionVariants },
   clip: { sides: ['vision', 'text'], recognises: hasGraph, findVariants: findClipVariants },
   face: { sides: FACE_PARTS, recognises: isOfFacePack, findVariants: findFaceVariants },
 } as const satisfies Record<string, ModelKind>;
@@ -91,6 +98,31 @@ function isWhole(folder: string, files: ReadonlySet<string>, dtype: Dtype, side:
 
 function hasItsWeights(folder: string, files: ReadonlySet<string>, graph: string): boolean {
   return readExternalLocations(join(folder, graph)).every((name) => files.has(posix.join(dirname(graph), name)));
+}
+
+function findCaptionVariants(folder: string, files: ReadonlySet<string>): readonly ModelVariant[] {
+  if (!CAPTIONER_FILES.every((file) => files.has(file))) return [];
+  const type = modelTypeOf(join(folder, 'config.json'));
+  if (!isCaptionerType(type)) return [];
+  return DTYPES.flatMap((dtype) => {
+    try {
+      const graphs = Object.values(findCaptionGraphs(files, { type, dtype, title: folder }));
+      return graphs.every((graph) => hasItsWeights(folder, files, graph)) ? [{ dtype, sides: ['caption'] }] : [];
+    } catch (error) {
+      if (error instanceof RunnerError) return [];
+      throw error;
+    }
+  });
+}
+
+/** What a file says of itself; a broken one says nothing. */
+function modelTypeOf(file: string): unknown {
+  const text = readFileSync(file, 'utf8');
+  try {
+    return valueAt(JSON.parse(text), 'model_type');
+  } catch {
+    return undefined;
+  }
 }
 
 function isOfFacePack(files: ReadonlySet<string>, repository: string): boolean {

@@ -1,12 +1,22 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RunnerError } from '../errors.js';
-import type { CaptionModel, Dtype } from '../model.js';
+import type { CaptionModel, CaptionPrompt, Dtype } from '../model.js';
+import { readCaptionConfig } from './caption-config.js';
+import {
+  CAPTIONER_FILES,
+  CAPTIONER_TYPES,
+  findCaptionGraphs,
+  isCaptionerType,
+  lookUpCaptioner,
+  type CaptionerType,
+  type CaptionGraphs,
+} from './captioners.js';
 import { readConfig, type ConfigReader } from './config-reader.js';
 import type { DownloadProgress } from './download.js';
 import { resolveHubOptions, type HubOptions } from './hub-options.js';
 import { ensureGraph, openRepository } from './open-model.js';
-import { parsePreprocess } from './preprocess-config.js';
+import { readHuggingFacePreprocess } from './preprocess-hugging-face.js';
 import { isLocalFolder, parseRepository } from './repository.js';
 import { openFolder, type ModelSource } from './source.js';
 
@@ -14,23 +24,14 @@ export interface ResolveCaptionOptions extends HubOptions {
   /** @default 'fp32' */
   readonly dtype?: Dtype | undefined;
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
+  /** Is told when the cache is used because the hub can't be. */
+  readonly onFallback?: ((reason: RunnerError) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Names of the two graphs, without the dtype's ending; the first that is there is taken. */
-const STEMS = {
-  encoder: ['onnx/vision_model', 'onnx/encoder_model'],
-  decoder: ['onnx/text_decoder_with_past_model', 'onnx/text_decoder_model_merged', 'onnx/decoder_model_merged'],
-} as const;
-
-const ENDINGS: Readonly<Record<Dtype, string>> = { fp32: '', fp16: '_fp16', q8: '_quantized' };
-
-/** What transformers takes where a configuration is silent. */
-const BLIP_START = 30_522;
-const BLIP_END = 102;
-const BERT_POSITIONS = 512;
-const GPT2_END = 50_256;
-const GPT2_POSITIONS = 1024;
+/** What Florence-2 is asked where its files don't say; transformers has the same. */
+const TASK = '<CAPTION>';
+const QUESTION = 'What does the image describe?';
 
 /**
  * Finds a captioner: a local folder; what `tools/export/export_blip.py` has made of a name, in the cache; a repository
@@ -40,7 +41,7 @@ const GPT2_POSITIONS = 1024;
  * `MODEL_DOWNLOAD`, `MODEL_CORRUPT`, `RUNNER_STOPPED`
  */
 export async function resolveCaptionModel(name: string, options: ResolveCaptionOptions = {}): Promise<CaptionModel> {
-  const { dtype = 'fp32', onProgress, signal, ...hubOptions } = options;
+  const { dtype = 'fp32', onProgress, onFallback, signal, ...hubOptions } = options;
   const hub = resolveHubOptions(hubOptions);
   if (await isLocalFolder(name)) {
     const source = await openFolder(name).catch((thrown: unknown) => {
@@ -48,17 +49,17 @@ export async function resolveCaptionModel(name: string, options: ResolveCaptionO
     });
     return buildModel(source, name, dtype);
   }
-  const exported = exportFolder(hub.cacheDir, name);
-  if ((await stat(exported).catch(() => undefined))?.isDirectory() === true)
-    return buildModel(await openFolder(exported), name, dtype);
-  return openRepository(name, {
-    ...{ hub, onProgress, signal },
+  const exported = await findExport(hub.cacheDir, name);
+  if (exported !== undefined) return buildModel(await openFolder(exported), name, dtype);
+  const { repository, isPublished = false } = lookUpCaptioner(name);
+  return openRepository(repository, {
+    ...{ hub, onProgress, onFallback, signal },
     missing: 'captioner',
-    pull: `CAPTION_MODEL_NAME=${name} clip-runner photos`,
+    pull: `clip-runner models pull ${name} --dtype ${dtype}`,
     build: (source) => buildModel(source, name, dtype),
   }).catch((thrown: unknown) => {
     const isMissing = thrown instanceof RunnerError && ['MODEL_NOT_FOUND', 'MODEL_OFFLINE'].includes(thrown.code);
-    throw isMissing ? notExported(name, exported, thrown) : thrown;
+    throw isMissing && !isPublished ? notExported(name, exportFolder(hub.cacheDir, name), thrown) : thrown;
   });
 }
 
@@ -70,9 +71,16 @@ export async function findLocalCaptionModel(
   try {
     return await resolveCaptionModel(name, { ...options, offline: true });
   } catch (thrown) {
-    if (thrown instanceof RunnerError && thrown.code === 'OPTIONS_INVALID') return undefined;
+    const isMissing = thrown instanceof RunnerError && ['OPTIONS_INVALID', 'MODEL_OFFLINE'].includes(thrown.code);
+    if (isMissing) return undefined;
     throw thrown;
   }
+}
+
+/** The folder of a captioner that was exported by hand; undefined where there is none. */
+export async function findExport(cacheDir: string, name: string): Promise<string | undefined> {
+  const folder = exportFolder(cacheDir, name);
+  return (await stat(folder).catch(() => undefined))?.isDirectory() === true ? folder : undefined;
 }
 
 /** Where captioners that were exported by hand are looked for by their name. */
@@ -90,67 +98,50 @@ function notExported(name: string, folder: string, cause: unknown): RunnerError 
 }
 
 async function buildModel(source: ModelSource, name: string, dtype: Dtype): Promise<CaptionModel> {
-  const encoder = findGraph(source, 'encoder', dtype);
-  const decoder = findGraph(source, 'decoder', dtype);
-  const configs = ['preprocessor_config.json', 'config.json', 'tokenizer.json'];
-  const missing = configs.find((file) => !source.files.has(file));
-  if (missing !== undefined) throw new RunnerError('MODEL_NOT_FOUND', `There is no ${missing} in ${source.title}.`);
-  await source.ensure([...configs, ...['tokenizer_config.json'].filter((file) => source.files.has(file))]);
-  const encoderFile = await ensureGraph(source, encoder);
-  const decoderFile = await ensureGraph(source, decoder);
-  const preprocessFile = join(source.folder, 'preprocessor_config.json');
-  const preprocess = parsePreprocess(preprocessFile, await readFile(preprocessFile, 'utf8'));
+  const { folder, files, title } = source;
+  const missing = CAPTIONER_FILES.find((file) => !files.has(file));
+  if (missing !== undefined) throw new RunnerError('MODEL_NOT_FOUND', `There is no ${missing} in ${title}.`);
+  await source.ensure(['config.json']);
+  const read = async (file: string): Promise<ConfigReader> => {
+    const path = join(folder, file);
+    return readConfig(path, await readFile(path, 'utf8'));
+  };
+  const config = await read('config.json');
+  const type = typeOf(config);
+  const graphs = findCaptionGraphs(files, { type, dtype, title });
+  const extras = ['tokenizer_config.json', 'generation_config.json'].filter((file) => files.has(file));
+  await source.ensure([...CAPTIONER_FILES, ...extras]);
+  const generation = extras.includes('generation_config.json') ? await read('generation_config.json') : undefined;
+  const preprocessing = await read('preprocessor_config.json');
+  const { licence } = lookUpCaptioner(name);
+  const model: CaptionModel = {
+    ...{ name, folder, dtype, tokenizerFolder: folder },
+    preprocess: readHuggingFacePreprocess(preprocessing),
+    ...readCaptionConfig(type, config, generation),
+    encoderFile: await ensureGraph(source, graphs.encoder),
+    ...(await ensurePrompt(source, graphs, preprocessing)),
+    decoderFile: await ensureGraph(source, graphs.decoder),
+    ...(licence === undefined ? {} : { licence }),
+  };
   await source.seal();
-  return {
-    name,
-    folder: source.folder,
-    dtype,
-    encoderFile,
-    decoderFile,
-    tokenizerFolder: source.folder,
-    preprocess,
-    ...(await readIds(join(source.folder, 'config.json'))),
-  };
+  return model;
 }
 
-function findGraph({ files, title }: ModelSource, side: keyof typeof STEMS, dtype: Dtype): string {
-  const candidates = STEMS[side].map((stem) => `${stem}${ENDINGS[dtype]}.onnx`);
-  const graph = candidates.find((file) => files.has(file));
-  if (graph !== undefined) return graph;
-  throw new RunnerError(
-    'MODEL_NOT_FOUND',
-    `There is no caption ${side} (dtype ${dtype}) in ${title}: expected ${candidates.join(' or ')}.`,
-  );
+/** A file without one is taken for BLIP's, as transformers takes it. */
+function typeOf(config: ConfigReader): CaptionerType {
+  const type = config.text('model_type', 'blip');
+  if (isCaptionerType(type)) return type;
+  throw config.wrong('model_type', `that of a captioner (${CAPTIONER_TYPES.join(', ')})`);
 }
 
-type Ids = Pick<CaptionModel, 'startId' | 'endId' | 'maxPositions'>;
-
-async function readIds(file: string): Promise<Ids> {
-  const config = readConfig(file, await readFile(file, 'utf8'));
-  return config.text('model_type', 'blip') === 'vision-encoder-decoder' ? idsOfPair(config) : idsOfBlip(config);
-}
-
-/** BLIP begins with `bos_token_id` ([DEC]) and ends with `sep_token_id`; its `eos_token_id` is not used. */
-function idsOfBlip(config: ConfigReader): Ids {
-  const text = config.has('text_config') ? config.section('text_config') : config;
-  return {
-    startId: whole(text, 'bos_token_id', BLIP_START),
-    endId: whole(text, 'sep_token_id', BLIP_END),
-    maxPositions: whole(text, 'max_position_embeddings', BERT_POSITIONS),
-  };
-}
-
-/** A picture's encoder with a text decoder of its own kind, such as ViT-GPT2. */
-function idsOfPair(config: ConfigReader): Ids {
-  const text = config.section('decoder');
-  const endId = whole(config, 'eos_token_id', whole(text, 'eos_token_id', GPT2_END));
-  return {
-    startId: whole(config, 'decoder_start_token_id', whole(text, 'bos_token_id', endId)),
-    endId,
-    maxPositions: whole(text, 'n_positions', whole(text, 'max_position_embeddings', GPT2_POSITIONS)),
-  };
-}
-
-function whole(config: ConfigReader, key: string, fallback: number): number {
-  return config.number(key, fallback, 'a whole number', (value) => Number.isSafeInteger(value) && value >= 0);
+async function ensurePrompt(
+  source: ModelSource,
+  { embedder, promptEncoder }: CaptionGraphs,
+  preprocessing: ConfigReader,
+): Promise<{ readonly prompt?: CaptionPrompt }> {
+  if (embedder === undefined || promptEncoder === undefined) return {};
+  const prompts = 'task_prompts_without_inputs';
+  const text = preprocessing.has(prompts) ? preprocessing.section(prompts).text(TASK, QUESTION) : QUESTION;
+  const embedderFile = await ensureGraph(source, embedder);
+  return { prompt: { text, embedderFile, encoderFile: await ensureGraph(source, promptEncoder) } };
 }

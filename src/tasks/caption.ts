@@ -50,16 +50,17 @@ async function openUnit(
   }
   const { maxBatch } = context;
   const texts = await openTextUnit(clip, context);
-  const encoder = await context.openSession(model.encoderFile);
-  const decoder = await context.openSession(model.decoderFile);
   const limit = Math.min(maxNewTokens, model.maxPositions - 1);
-  const captioner = await openCaptioner({ encoder, decoder, model, maxNewTokens: limit, maxBatch });
+  const captioner = await openCaptioner({
+    ...{ model, maxNewTokens: limit, maxBatch },
+    openSession: (file) => context.openSession(file),
+  });
   const decode = await openSentenceDecoder(model.tokenizerFolder);
   const { preprocess } = model;
   return {
     label: clip.label,
     modelName: model.name,
-    device: decoder.device,
+    device: captioner.device,
     ...(texts.dimension === undefined ? {} : { dimension: texts.dimension }),
     minPixels: pixelNeedOf(preprocess),
     prepare: (photo) => toTensor(photo as Photo, preprocess),
@@ -71,7 +72,7 @@ async function openUnit(
       );
     },
     async close() {
-      await Promise.all([texts.close?.(), encoder.close(), decoder.close()]);
+      await Promise.all([texts.close?.(), captioner.close()]);
     },
   };
 }

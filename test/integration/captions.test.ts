@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -13,8 +13,12 @@ import {
   type Runner,
   type RunnerOptions,
 } from '../../dist/index.js';
+import { resolveCaptionModel } from '../../src/models/resolve-caption.js';
+import { openOnnxSession } from '../../src/pool/session.js';
+import { openCaptioner } from '../../src/tasks/caption/captioner.js';
+import type { Session } from '../../src/tensor.js';
 import { captionIds } from '../support/captioner.js';
-import { BLIP, SIGLIP, VIT_GPT2, cosine, IMAGES, photoJob } from '../support/fixtures.js';
+import { BLIP, FLORENCE2, SIGLIP, VIT_GPT2, cosine, IMAGES, photoJob, readFolder } from '../support/fixtures.js';
 import { startHubServer } from '../support/hub-server.js';
 import { MARKER } from '../support/marked-picture.js';
 
@@ -186,29 +190,55 @@ describe('jobs', () => {
   });
 });
 
-describe("a captioner in Optimum's layout (ViT-GPT2)", () => {
-  const { captions, maxNewTokens } = readGolden('vit-gpt2');
+describe.each([
+  { kind: 'ViT-GPT2', folder: VIT_GPT2, goldens: 'vit-gpt2', repository: 'someone/vit-gpt2', name: 'someone/vit-gpt2' },
+  {
+    ...{ kind: 'Florence-2', folder: FLORENCE2, goldens: 'florence2' },
+    ...{ repository: 'onnx-community/Florence-2-base-ft', name: 'microsoft/Florence-2-base-ft' },
+  },
+])("a captioner in Optimum's layout ($kind)", ({ folder, goldens, repository, name }) => {
+  const { captions, maxNewTokens } = readGolden(goldens);
   const pictures = Object.keys(captions);
   const wanted = Object.values(captions);
 
-  it.each([1, 6])("has the ids of transformers' generate, in batches of %i", async (batch) => {
-    const ids = await captionIds(VIT_GPT2, files(pictures), { maxNewTokens, batch });
+  it.each([1, 6, 13])("has the ids of transformers' generate, in batches of %i", async (batch) => {
+    const ids = await captionIds(folder, files(pictures), { maxNewTokens, batch });
     expect(ids).toEqual(wanted.map((caption) => caption.ids));
   });
 
-  it('is downloaded by its name', async () => {
+  it('lets a picture alone fail whose numbers are none', async () => {
+    const model = await resolveCaptionModel(folder);
+    const openSession = (file: string): Promise<Session> =>
+      openOnnxSession(file, { device: 'cpu', strictDevice: false, intraOpThreads: 1 });
+    const captioner = await openCaptioner({ model, maxNewTokens, maxBatch: 3, openSession });
+    try {
+      const { width, height } = model.preprocess.crop;
+      const [grey, white] = [0.1, 2].map((value) => new Float32Array(3 * width * height).fill(value)) as [
+        Float32Array,
+        Float32Array,
+      ];
+      const broken = new Float32Array(3 * width * height).fill(Number.NaN);
+      const alone = [...(await captioner.describe([grey])), ...(await captioner.describe([white]))];
+      const [first, failed, last] = await captioner.describe([grey, broken, white]);
+      expect([first, last]).toEqual(alone);
+      expect(failed).toMatchObject({ code: 'RUN_BAD_OUTPUT' });
+    } finally {
+      await captioner.close();
+    }
+  });
+
+  it('is downloaded by its name, and found in the cache then', async () => {
     const hub = await startHubServer();
     try {
-      const list = await readdir(VIT_GPT2, { recursive: true, withFileTypes: true });
-      const paths = list.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name));
-      const contents = paths.map((file) => [path.relative(VIT_GPT2, file), readFileSync(file)] as const);
-      hub.put('someone/vit-gpt2', Object.fromEntries(contents));
-      const { runner } = await started({
-        ...{ captionModel: 'someone/vit-gpt2', captionMaxTokens: maxNewTokens },
-        hub: { endpoint: hub.url, cacheDir: path.join(root, 'hub') },
-      });
-      const given = await runner.describeImages(files(pictures));
-      expect(given.map(({ text }) => text)).toEqual(wanted.map(({ text }) => text));
+      hub.put(repository, await readFolder(folder));
+      for (const offline of [false, true]) {
+        const { runner } = await started({
+          ...{ captionModel: name, captionMaxTokens: maxNewTokens },
+          hub: { endpoint: hub.url, cacheDir: path.join(root, 'hub'), offline },
+        });
+        const given = await runner.describeImages(files(pictures));
+        expect(given.map(({ text }) => text)).toEqual(wanted.map(({ text }) => text));
+      }
     } finally {
       await hub.close();
     }
@@ -250,7 +280,9 @@ describe('a captioner that is not there', () => {
     );
     await expect(setUp({ captionModel: folder }).runner.start()).rejects.toMatchObject({
       code: 'MODEL_INVALID',
-      message: expect.stringContaining('expected a decoder with input_ids, past_key_values.* and logits') as string,
+      message: expect.stringContaining(
+        'expected a decoder with input_ids or inputs_embeds, past_key_values.* and logits',
+      ) as string,
     });
   });
 });

@@ -5,7 +5,7 @@ import path from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import type { CommandProcess } from '../support/command.js';
-import { BLIP, IMAGES, photoJob, SIGLIP } from '../support/fixtures.js';
+import { BLIP, FLORENCE2, IMAGES, photoJob, readFolder, SIGLIP } from '../support/fixtures.js';
 import { startHubServer } from '../support/hub-server.js';
 import { cell, MARKER, markedPicture } from '../support/marked-picture.js';
 import { modelsOf, PhotosLab, readiness } from '../support/photos-lab.js';
@@ -16,10 +16,14 @@ const lab = new PhotosLab({
   ...{ UPLOAD_BASE_DIR: IMAGES, LOG_LEVEL: 'debug', CAPTION_ENABLED: '' },
 });
 const USUAL = 'Salesforce/blip-image-captioning-base';
-const golden = JSON.parse(readFileSync(new URL('../fixtures/golden/captions.json', import.meta.url), 'utf8')) as {
+interface Golden {
   readonly maxNewTokens: number;
   readonly captions: Readonly<Record<string, { readonly text: string }>>;
-};
+}
+
+const readGolden = (name: string): Golden =>
+  JSON.parse(readFileSync(new URL(`../fixtures/golden/${name}.json`, import.meta.url), 'utf8')) as Golden;
+const golden = readGolden('captions');
 const CAPTIONS = { CAPTION_MODEL_NAME: BLIP, CAPTION_MAX_LENGTH: String(golden.maxNewTokens) };
 
 const captionLines = (command: CommandProcess): readonly string[] =>
@@ -91,6 +95,29 @@ describe('clip-runner photos, captions', () => {
     expect(captionOf(1)).toBe(whole.slice(0, 3).join(' '));
   });
 
+  it('takes Florence-2 by its name from the hub, and describes photos of a batch with it', async () => {
+    const hub = await startHubServer();
+    try {
+      const florence = readGolden('florence2');
+      const names = Object.keys(florence.captions);
+      hub.put('onnx-community/Florence-2-large', await readFolder(FLORENCE2));
+      const queue = `captions_${randomUUID()}`;
+      await lab.client.lpush(
+        queue,
+        ...names.map((name, index) => photoJob(index + 1, path.join(IMAGES, name), ['caption'])),
+      );
+      const command = lab.photos({
+        ...{ CAPTION_MODEL_NAME: 'onnx-community/Florence-2-large', HF_ENDPOINT: hub.url, REDIS_QUEUE_NAME: queue },
+        CAPTION_MAX_LENGTH: String(florence.maxNewTokens),
+      });
+      await worked(command, names.length);
+      const posted = names.map((_, index) => captionOf(index + 1));
+      expect(posted).toEqual(names.map((name) => florence.captions[name]?.text));
+    } finally {
+      await hub.close();
+    }
+  });
+
   it('starts without captions where the usual captioner is not on this machine, and says so in one line', async () => {
     const command = lab.photos();
     await readiness(command);
@@ -127,7 +154,7 @@ describe('clip-runner photos, captions', () => {
     ['the usual captioner, asked for', { CAPTION_ENABLED: '1', HF_HUB_OFFLINE: '1' }, advice],
     ['the usual captioner, named', { CAPTION_MODEL_NAME: USUAL, HF_HUB_OFFLINE: '1' }, advice],
     ['a folder that is not there', { CAPTION_MODEL_NAME: './nowhere' }, 'export_blip.py <repository> ./nowhere'],
-    ['a folder that holds no captioner', { CAPTION_MODEL_NAME: SIGLIP }, 'There is no caption decoder (dtype fp32) in'],
+    ['a folder that holds no captioner', { CAPTION_MODEL_NAME: SIGLIP }, '"model_type" must be that of a captioner'],
     ['no length', { ...CAPTIONS, CAPTION_MAX_LENGTH: '0' }, 'CAPTION_MAX_LENGTH must be a whole number'],
   ])('ends with exit code 2 and one line that helps: %s', async (_, env, message) => {
     const command = lab.photos(env);

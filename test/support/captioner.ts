@@ -19,10 +19,9 @@ export async function captionIds(
 ): Promise<(readonly number[])[]> {
   const model = await resolveCaptionModel(folder);
   const session = { device: 'cpu', strictDevice: false, intraOpThreads: 2 } as const;
-  const encoder = await openOnnxSession(model.encoderFile, session);
-  const decoder = await openOnnxSession(model.decoderFile, session);
+  const openSession = (file: string): ReturnType<typeof openOnnxSession> => openOnnxSession(file, session);
+  const captioner = await openCaptioner({ openSession, model, maxNewTokens, maxBatch: batch });
   try {
-    const captioner = await openCaptioner({ encoder, decoder, model, maxNewTokens, maxBatch: batch });
     const all: (readonly number[])[] = [];
     for (let start = 0; start < pictures.length; start += batch) {
       const tensors = pictures.slice(start, start + batch).map(async (file) => {
@@ -36,7 +35,6 @@ export async function captionIds(
     }
     return all;
   } finally {
-    await encoder.close();
-    await decoder.close();
+    await captioner.close();
   }
 }

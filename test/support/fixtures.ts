@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const fixture = (path: string): string => fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url));
@@ -7,7 +9,17 @@ export const SIGLIP = fixture('models/siglip-tiny');
 export const CLIP = fixture('models/clip-tiny');
 export const BLIP = fixture('models/blip-tiny');
 export const VIT_GPT2 = fixture('models/vit-gpt2-tiny');
+export const FLORENCE2 = fixture('models/florence2-tiny');
 export const IMAGES = fixture('images');
+
+/** The files of a folder by their paths in it, as a repository of the hub server has them. */
+export async function readFolder(folder: string): Promise<Record<string, Buffer>> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return Object.fromEntries(
+    await Promise.all(files.map(async (file) => [relative(folder, file), await readFile(file)] as const)),
+  );
+}
 
 interface Golden {
   readonly models: Readonly<

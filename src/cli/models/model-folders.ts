@@ -55,7 +55,7 @@ export async function inspectModel(model: NamedModel, dtype: Dtype, hub: HubOpti
 }
 
 async function foldersOf(model: NamedModel, dtype: Dtype, cacheDir: string): Promise<readonly ModelFolder[]> {
-  const own = await ownFolderOf(model);
+  const own = await ownFolderOf(model, cacheDir);
   if (own !== undefined) return [{ folder: (await openFolder(own)).folder }];
   const wanted = model.kind === 'face' ? 'fp32' : dtype;
   return Promise.all(repositoriesOf(model).map((repository) => folderOf(repository, wanted, cacheDir)));

@@ -26,6 +26,7 @@ export const SIDE_WORDS: Readonly<Record<ModelSide, string>> = {
   text: 'texts',
   detection: 'detector',
   recognition: 'recogniser',
+  caption: 'captions',
 };
 
 function variantText(kind: ModelKindName, { dtype, sides }: ModelVariant): string {

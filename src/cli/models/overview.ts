@@ -10,6 +10,7 @@ import {
   totalBytes,
   type CachedModel,
 } from '../../models/cached-models.js';
+import { lookUpCaptioner } from '../../models/captioners.js';
 import { lookUpModel } from '../../models/catalog.js';
 import { cutsOfFolder, storeOfLocal } from '../../models/cut-store.js';
 import { FACE_PARTS, INSIGHTFACE_LICENCE, isInsightface, lookUpFacePack } from '../../models/face-packs.js';
@@ -78,7 +79,7 @@ export async function describeModel(
   dtype: Dtype,
   cacheDir: string,
 ): Promise<readonly ModelRow[]> {
-  const own = await ownFolderOf(model);
+  const own = await ownFolderOf(model, cacheDir);
   if (own !== undefined) return [await rowOfFolder(model, own, labels, { dtype, cacheDir })];
   return Promise.all(
     repositoriesOf(model).map((repository) => rowOfRepository(model, repository, labels, { dtype, cacheDir })),
@@ -96,7 +97,7 @@ async function rowOfRepository(
   labels: readonly string[],
   { dtype, cacheDir }: Place,
 ): Promise<ModelRow> {
-  const { licence } = kind === 'face' ? lookUpFacePack(name) : lookUpModel(name);
+  const licence = licenceOf(kind, name);
   const row: ModelRow = {
     ...{ kind, name, repository: repository.id, labels, variants: [], sizeBytes: 0, partialBytes: 0 },
     ...(licence === undefined ? {} : { licence }),
@@ -107,7 +108,11 @@ async function rowOfRepository(
     const found = cached === undefined ? row : rowOfCached(cached, name, labels);
     if (kind === 'face') return { ...found, ...missingFaces(name, repository, found) };
     if (found.variants.some((variant) => variant.dtype === dtype)) return found;
-    return { ...found, missing: `no ${dtype} here: clip-runner models pull ${name} --dtype ${dtype}` };
+    const isToBeMade = kind === 'caption' && lookUpCaptioner(name).isPublished === false;
+    const command = isToBeMade
+      ? `tools/export/export_blip.py ${name}`
+      : `clip-runner models pull ${name} --dtype ${dtype}`;
+    return { ...found, missing: `no ${dtype} here: ${command}` };
   } catch (error) {
     return { ...row, missing: `the folder can't be read (${reasonOf(error)})` };
   }
@@ -144,7 +149,7 @@ async function rowOfFolder(
   const row = { kind, name, labels, variants: [], sizeBytes: 0, partialBytes: 0, olderCommits: 0 };
   try {
     const { folder, files } = await openFolder(path);
-    const licence = kind === 'face' ? faceLicence(name, files) : undefined;
+    const licence = kind === 'face' ? faceLicence(name, files) : licenceOf(kind, name);
     const variants = MODEL_KINDS[kind].findVariants(folder, files);
     const sizes = await Promise.all([...files].map(async (file) => (await stat(join(folder, file))).size));
     const cuts = await filesBelow(...(await cutsOfFolder(storeOfLocal(cacheDir), folder)).map((cut) => cut.folder));
@@ -163,6 +168,11 @@ async function rowOfFolder(
       missing: `no model in this folder${error instanceof RunnerError ? '' : ` (${reasonOf(error)})`}`,
     };
   }
+}
+
+function licenceOf(kind: ModelKindName, name: string): string | undefined {
+  if (kind === 'face') return lookUpFacePack(name).licence;
+  return (kind === 'caption' ? lookUpCaptioner(name) : lookUpModel(name)).licence;
 }
 
 function faceLicence(name: string, files: ReadonlySet<string>): string | undefined {

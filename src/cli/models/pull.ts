@@ -1,14 +1,16 @@
 import { RunnerError, coerceError } from '../../errors.js';
-import { hubOptionsFromEnv, resolveHubOptions } from '../../models/hub-options.js';
+import type { Dtype } from '../../model.js';
+import { hubOptionsFromEnv, resolveHubOptions, type HubOptions } from '../../models/hub-options.js';
+import { resolveCaptionModel } from '../../models/resolve-caption.js';
 import { resolveFaceModel } from '../../models/resolve-face.js';
 import { resolveClipModel } from '../../models/resolve.js';
 import type { Call } from '../command.js';
 import type { VariableName } from '../variables.js';
-import { NAMING_VARIABLES, namedModels } from './named-models.js';
+import { NAMING_VARIABLES, namedModels, type NamedModel } from './named-models.js';
 import { hubLines, overviewLines } from './overview-text.js';
 import { describeModel, type ModelRow } from './overview.js';
 import { print, say } from './table.js';
-import { withReport } from './with-report.js';
+import { withReport, type DownloadReport } from './with-report.js';
 
 export const PULL_VARIABLES = [...NAMING_VARIABLES, 'logLevel'] as const satisfies readonly VariableName[];
 
@@ -23,14 +25,11 @@ export async function runPull({ settings, flags, args, env }: Call<(typeof PULL_
   const rows: ModelRow[] = [];
   const failures: unknown[] = [];
   for (const model of models) {
-    const isFace = model.kind === 'face';
-    say(`pulling ${model.name} (${isFace ? 'faces' : dtype})`);
+    say(`pulling ${model.name} (${model.kind === 'face' ? 'faces' : dtype})`);
     const wantText = flags['text'] as boolean | undefined;
     try {
       await withReport<unknown>(model.name, logLevel, (report) =>
-        isFace
-          ? resolveFaceModel(model.name, { ...hub, ...report })
-          : resolveClipModel(model, { ...hub, ...report, dtype, wantText }),
+        pullOne(model, { ...hub, ...report, dtype }, wantText),
       );
     } catch (thrown) {
       if (thrown instanceof RunnerError && thrown.code === 'RUNNER_STOPPED') {
@@ -47,4 +46,18 @@ export async function runPull({ settings, flags, args, env }: Call<(typeof PULL_
   if (rows.length > 0) print(overviewLines(rows));
   if (failures.length > 0) throw failures[0];
   return 0;
+}
+
+type PullOptions = HubOptions & DownloadReport & { readonly dtype: Dtype };
+
+function pullOne(model: NamedModel, options: PullOptions, wantText: boolean | undefined): Promise<unknown> {
+  const { dtype, ...common } = options;
+  switch (model.kind) {
+    case 'face':
+      return resolveFaceModel(model.name, common);
+    case 'caption':
+      return resolveCaptionModel(model.name, options);
+    case 'clip':
+      return resolveClipModel(model, { ...common, dtype, wantText });
+  }
 }

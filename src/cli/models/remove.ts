@@ -53,7 +53,7 @@ async function findCached(named: NamedModel, cacheDir: string): Promise<readonly
   const cached = await Promise.all(repositories.map((repository) => readCachedModel(cacheDir, repository)));
   const models = cached.filter((model) => model !== undefined);
   if (models.length > 0) return models;
-  const own = await ownFolderOf(named);
+  const own = await ownFolderOf(named, cacheDir);
   if (own !== undefined) {
     throw new RunnerError('OPTIONS_INVALID', `${name} lies in ${own}, not in the cache: remove it there yourself.`);
   }

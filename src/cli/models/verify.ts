@@ -1,9 +1,12 @@
 import { RunnerError, coerceError, type ErrorCode } from '../../errors.js';
-import type { Dtype } from '../../model.js';
+import { parseModels } from '../../model-names.js';
+import type { Dtype, ModelName } from '../../model.js';
 import { hubOptionsFromEnv, resolveHubOptions, type HubOptions } from '../../models/hub-options.js';
 import { MODEL_KINDS, listedSides, type ModelSide } from '../../models/model-kinds.js';
+import { resolveCaptionModel } from '../../models/resolve-caption.js';
 import { resolveFaceModel } from '../../models/resolve-face.js';
 import { resolveClipModel } from '../../models/resolve.js';
+import type { RunnerOptions } from '../../options.js';
 import { createRunner } from '../../runner.js';
 import type { Call } from '../command.js';
 import { MODEL_VARIABLES, modelOptions } from '../runner-settings.js';
@@ -96,6 +99,10 @@ async function resolveSides(
     await resolveFaceModel(model.name, hub);
     return MODEL_KINDS.face.sides;
   }
+  if (model.kind === 'caption') {
+    await resolveCaptionModel(model.name, { ...hub, dtype });
+    return MODEL_KINDS.caption.sides;
+  }
   const listed = listedSides(new Set(place?.files.map(({ path }) => path)), dtype);
   // Where no side is listed, the vision side's files say what is missing.
   const isTextAlone = listed.length === 1 && listed[0] === 'text';
@@ -109,17 +116,14 @@ async function resolveSides(
 
 /** Loads a model in a thread, as the commands do: each passes its self-test there before it is ready. */
 async function load(
-  { kind, label, name }: NamedModel,
+  model: NamedModel,
   sides: readonly ModelSide[],
   { settings, env }: VerifyCall,
 ): Promise<{ readonly device?: string; readonly dimension?: number }> {
   const options = modelOptions(settings, env);
-  const { faceDim, faceSize } = settings;
   const runner = createRunner({
     ...options,
-    ...(kind === 'face'
-      ? { models: [], tasks: ['face'], faceModel: name, faceLabel: label, faceDim, faceSize }
-      : { models: [{ label, name }], tasks: sides.map((side) => (side === 'vision' ? 'clip' : 'text')) }),
+    ...optionsFor(model, sides, { settings, clips: parseModels(options.models ?? []) }),
     threads: 1,
     hub: { ...options.hub, offline: true },
   });
@@ -130,6 +134,23 @@ async function load(
     return found;
   } finally {
     await runner.stop({ deadlineMs: 0 });
+  }
+}
+
+/** What runs a model alone; a captioner has its sentences embedded, so it comes with the first CLIP. */
+function optionsFor(
+  { kind, label, name }: NamedModel,
+  sides: readonly ModelSide[],
+  { settings, clips }: Pick<VerifyCall, 'settings'> & { readonly clips: readonly ModelName[] },
+): RunnerOptions {
+  const { faceDim, faceSize } = settings;
+  switch (kind) {
+    case 'face':
+      return { models: [], tasks: ['face'], faceModel: name, faceLabel: label, faceDim, faceSize };
+    case 'caption':
+      return { models: clips.slice(0, 1), tasks: ['caption'], captionModel: name };
+    case 'clip':
+      return { models: [{ label, name }], tasks: sides.map((side) => (side === 'vision' ? 'clip' : 'text')) };
   }
 }
 

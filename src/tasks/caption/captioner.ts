@@ -1,87 +1,105 @@
 import { RunnerError } from '../../errors.js';
-import type { CaptionModel } from '../../model.js';
-import type { Session, TensorInfo } from '../../tensor.js';
-import { toFloat16Bits } from '../float16.js';
+import type { CaptionModel, Device } from '../../model.js';
+import type { Session } from '../../tensor.js';
 import { normalise } from '../normalise.js';
 import { selfTest } from '../self-test.js';
 import { testPictures } from '../test-pictures.js';
-import { readDecoderGraph } from './decoder-graph.js';
-import { generate, type EncodedPictures } from './generate.js';
+import { openTokenizer } from '../tokenizer/tokenizer.js';
+import { readDecoderGraph, type DecoderGraph } from './decoder-graph.js';
+import { idTensor, openEmbedder, type Embedder } from './embedder.js';
+import { generate } from './generate.js';
+import { openPictureEncoder, type EncodedPictures, type PictureEncoder } from './picture-encoder.js';
+import { openPromptedEncoder } from './prompted-encoder.js';
 
 /** Describes pictures in a sentence. */
 export interface Captioner {
+  /** Device that its decoder runs on. */
+  readonly device: Device;
   /**
    * Per picture, given as the tensor that `preprocess` of its model makes, the ids of its sentence (first id left out), or
    * the failure of that picture alone (`RUN_BAD_OUTPUT`).
    * @throws RunnerError `RUN_FAILED`
    */
   describe(tensors: readonly Float32Array[]): Promise<readonly (readonly number[] | RunnerError)[]>;
+  close(): Promise<void>;
 }
 
 export interface CaptionerOptions {
-  readonly encoder: Session;
-  readonly decoder: Session;
   readonly model: CaptionModel;
   /** Ids after the first, at most. */
   readonly maxNewTokens: number;
   readonly maxBatch: number;
+  readonly openSession: (file: string) => Promise<Session>;
 }
 
 /** Ids of each sample's sentence in the self-test. */
 const SAMPLE_TOKENS = 3;
 
 /**
- * Reads from the graphs what they want, and tests them: states that are finite, differ by picture and don't depend on the
- * batch, and sentences of a few ids.
+ * Opens a captioner's graphs, reads from them what they want, and tests them: states that are finite, differ by picture and
+ * don't depend on the batch, and sentences of a few ids.
  * @throws RunnerError `MODEL_INVALID` | `MODEL_SELF_TEST`
  */
 export async function openCaptioner(options: CaptionerOptions): Promise<Captioner> {
-  const { encoder, decoder, model, maxNewTokens, maxBatch } = options;
-  const encode = encoderOf(encoder, model);
-  const graph = readDecoderGraph(decoder, encoder.outputs, model.decoderFile);
-  const { startId, endId, decoderFile: file } = model;
+  const { model, maxNewTokens, maxBatch } = options;
+  const { encoder, decoder, embed, sessions } = await openGraphs(options);
+  const { startId, endId, rules, decoderFile: file } = model;
+  const graph = readDecoderGraph(decoder, encoder.outputs, file);
+  const feedTokens = pickTokenFeed(graph, embed, model);
   const describe = async (tensors: readonly Float32Array[], limit: number): ReturnType<Captioner['describe']> => {
-    const generation = { session: decoder, graph, file, startId, endId, maxNewTokens: limit };
-    return generate(await encode(tensors), tensors.length, generation);
+    const generation = { session: decoder, graph, file, startId, endId, maxNewTokens: limit, rules, feedTokens };
+    return generate(await encoder.encode(tensors), tensors.length, generation);
   };
   const samples = testPictures(model.preprocess);
-  const embed = async (tensors: readonly Float32Array[]): Promise<readonly (Float32Array | RunnerError)[]> =>
-    tensors.map(stateVectors(await encode(tensors), model));
+  const states = async (tensors: readonly Float32Array[]): Promise<readonly (Float32Array | RunnerError)[]> =>
+    tensors.map(stateVectors(await encoder.encode(tensors), model));
   const { name: label, encoderFile, dtype } = model;
-  await selfTest(embed, samples, { label, file: encoderFile, dtype, input: 'photo' }, maxBatch);
+  await selfTest(states, samples, { label, file: encoderFile, dtype, input: 'photo' }, maxBatch);
   const failed = (await describe(samples, SAMPLE_TOKENS)).find((sample) => sample instanceof RunnerError);
   if (failed !== undefined)
     throw new RunnerError('MODEL_SELF_TEST', `The model "${label}" (${file}) failed its self-test: ${failed.message}`);
-  return { describe: (tensors) => describe(tensors, maxNewTokens) };
-}
-
-type Encode = (tensors: readonly Float32Array[]) => Promise<EncodedPictures>;
-
-function encoderOf(session: Session, model: CaptionModel): Encode {
-  const input = pickInput(session, model);
-  const { width, height } = model.preprocess.crop;
-  const stride = 3 * width * height;
-  return async (tensors) => {
-    const pixels = new Float32Array(tensors.length * stride);
-    tensors.forEach((tensor, index) => pixels.set(tensor, index * stride));
-    const data = input.type === 'float16' ? toFloat16Bits(pixels) : pixels;
-    return session.run({ [input.name]: { type: input.type, data, dims: [tensors.length, 3, height, width] } });
+  return {
+    device: decoder.device,
+    describe: (tensors) => describe(tensors, maxNewTokens),
+    async close() {
+      await Promise.all(sessions.map((session) => session.close()));
+    },
   };
 }
 
-function pickInput(session: Session, { encoderFile, preprocess }: CaptionModel): TensorInfo {
-  const { width, height } = preprocess.crop;
-  const [input] = session.inputs;
-  const isPicture = input?.shape.length === 4 && (input.type === 'float32' || input.type === 'float16');
-  const fits = [3, height, width].every((side, index) => {
-    const axis = input?.shape[index + 1];
-    return typeof axis !== 'number' || axis < 0 || axis === side;
-  });
-  if (input !== undefined && session.inputs.length === 1 && isPicture && fits) return input;
-  const found = session.inputs.map(({ name, type, shape }) => `${name} ${type}[${shape.join(',')}]`).join(', ');
+interface Graphs {
+  readonly encoder: PictureEncoder;
+  readonly decoder: Session;
+  /** Where the model keeps its table of ids in a graph of its own. */
+  readonly embed: Embedder | undefined;
+  readonly sessions: readonly Session[];
+}
+
+/** The only place that tells captioners that are asked in words from others. */
+async function openGraphs({ model, openSession }: CaptionerOptions): Promise<Graphs> {
+  const { prompt } = model;
+  const pictureSession = await openSession(model.encoderFile);
+  const decoder = await openSession(model.decoderFile);
+  const pictures = openPictureEncoder(pictureSession, model);
+  if (prompt === undefined)
+    return { encoder: pictures, decoder, embed: undefined, sessions: [pictureSession, decoder] };
+
+  const { text, embedderFile, encoderFile: file } = prompt;
+  const embedder = await openSession(embedderFile);
+  const session = await openSession(file);
+  const embed = openEmbedder(embedder, embedderFile);
+  const tokenizer = await openTokenizer(model.tokenizerFolder);
+  const promptIds = tokenizer.encode(text, model.maxPositions);
+  const encoder = await openPromptedEncoder({ pictures, session, embed, promptIds, file });
+  return { encoder, decoder, embed, sessions: [pictureSession, decoder, embedder, session] };
+}
+
+function pickTokenFeed({ tokens }: DecoderGraph, embed: Embedder | undefined, { decoderFile }: CaptionModel): Embedder {
+  if (tokens.name === 'input_ids') return (rows) => Promise.resolve(idTensor(rows, tokens.type));
+  if (embed !== undefined) return embed;
   throw new RunnerError(
     'MODEL_INVALID',
-    `${encoderFile}: expected one input [batch, 3, ${height}, ${width}] of floats, got ${found}.`,
+    `${decoderFile}: it takes inputs_embeds, but its config.json is not that of a captioner with embed_tokens (Florence-2).`,
   );
 }
 

@@ -12,9 +12,12 @@ export interface CacheSlot {
 
 /** What a caption decoder with a key/value cache takes and gives. */
 export interface DecoderGraph {
-  readonly ids: TensorInfo;
+  /** The tokens of a step: `input_ids`, or `inputs_embeds` where another graph embeds them. */
+  readonly tokens: TensorInfo;
   /** The encoder's states, where the decoder takes them. */
-  readonly states: string | undefined;
+  readonly states: TensorInfo | undefined;
+  /** Which places of the states count, where the decoder asks for it. */
+  readonly statesMask: TensorInfo | undefined;
   /** Optimum's merged form has a switch between its branches with and without a cache. */
   readonly switchInput: string | undefined;
   readonly slots: readonly CacheSlot[];
@@ -32,10 +35,10 @@ const PRESENT = 'present.';
 export function readDecoderGraph(session: Session, pictureOutputs: readonly TensorInfo[], file: string): DecoderGraph {
   const inputOf = (name: string): TensorInfo | undefined => session.inputs.find((input) => input.name === name);
   const outputs = new Set(session.outputs.map(({ name }) => name));
-  const ids = inputOf('input_ids');
+  const tokens = inputOf('input_ids') ?? inputOf('inputs_embeds');
   const past = session.inputs.filter(({ name }) => name.startsWith(PAST));
-  if (ids === undefined || past.length === 0 || !outputs.has('logits')) {
-    throw unfit(file, session, 'expected a decoder with input_ids, past_key_values.* and logits');
+  if (tokens === undefined || past.length === 0 || !outputs.has('logits')) {
+    throw unfit(file, session, 'expected a decoder with input_ids or inputs_embeds, past_key_values.* and logits');
   }
   const slots = past.map((input): CacheSlot => {
     const output = input.name.replace(PAST, PRESENT);
@@ -45,8 +48,9 @@ export function readDecoderGraph(session: Session, pictureOutputs: readonly Tens
     throw unfit(file, session, `expected an output ${output} for the input ${input.name}`);
   });
   return {
-    ids,
-    states: inputOf('encoder_hidden_states')?.name,
+    tokens,
+    states: inputOf('encoder_hidden_states'),
+    statesMask: inputOf('encoder_attention_mask'),
     switchInput: inputOf('use_cache_branch')?.name,
     slots,
     logits: 'logits',

@@ -1,7 +1,12 @@
 import { RunnerError } from '../../errors.js';
+import type { SentenceRules } from '../../model.js';
 import type { Session, TensorData } from '../../tensor.js';
-import { fromFloat16Bits } from '../float16.js';
+import { asType, floatsOf } from '../floats.js';
+import { chooseId } from './choose-id.js';
 import { emptyDims, type DecoderGraph } from './decoder-graph.js';
+import type { Embedder } from './embedder.js';
+import { maskFor } from './mask.js';
+import type { EncodedPictures } from './picture-encoder.js';
 import { dropEntry, dropRow } from './rows.js';
 
 export interface Generation {
@@ -15,14 +20,14 @@ export interface Generation {
   readonly endId: number;
   /** Ids after the first, at most. */
   readonly maxNewTokens: number;
+  readonly rules: SentenceRules;
+  /** Makes the decoder's `tokens` of rows of one id. */
+  readonly feedTokens: Embedder;
 }
 
-/** The encoder's outputs for a batch of pictures: `last_hidden_state`, and the picture's keys and values where it has them. */
-export type EncodedPictures = Readonly<Record<string, TensorData>>;
-
 /**
- * Greedy search with a key/value cache over a batch: each step every open sentence gets its likeliest next id. A sentence
- * that has ended leaves the batch, so that later steps cost only what is still open.
+ * Greedy search with a key/value cache over a batch: each step every open sentence gets the likeliest id that its model's
+ * rules allow. A sentence that has ended leaves the batch, so that later steps cost only what is still open.
  * @returns per picture the ids after the first, the end id included where it was reached; or `RUN_BAD_OUTPUT` where the
  *   graph answered with NaN for that picture
  * @throws RunnerError `RUN_FAILED`
@@ -32,15 +37,21 @@ export async function generate(
   rows: number,
   generation: Generation,
 ): Promise<readonly (readonly number[] | RunnerError)[]> {
-  const { session, graph, endId, maxNewTokens } = generation;
+  const { session, graph, startId, endId, maxNewTokens, rules } = generation;
   const results: (number[] | RunnerError)[] = Array.from({ length: rows }, () => []);
   const open = results.map((_, picture) => picture);
-  let next = open.map(() => generation.startId);
+  let next = open.map(() => startId);
   let feeds = firstFeeds(pictures, rows, generation);
   for (let step = 0; step < maxNewTokens && open.length > 0; step++) {
-    const outputs = await session.run({ ...feeds, ...stepFeeds(graph, next, step > 0) });
+    const outputs = await session.run({ ...feeds, ...(await stepFeeds(generation, next, step > 0)) });
     feeds = advance(graph, feeds, outputs);
-    const best = bestIds(outputs[graph.logits], open.length);
+    const logits = rowsOf(outputs[graph.logits], open.length);
+    const isLast = step === maxNewTokens - 1;
+    const best = open.map((picture, place) => {
+      const sentence = results[picture];
+      const ids = Array.isArray(sentence) ? [startId, ...sentence] : [startId];
+      return chooseId(logits(place), { ids, isLast, rules });
+    });
     // From the last on, so that a row which moves up has been looked at already.
     for (let place = open.length - 1; place >= 0; place--) {
       const picture = open[place] ?? 0;
@@ -65,7 +76,8 @@ function firstFeeds(pictures: EncodedPictures, rows: number, { graph, file }: Ge
   const states = pictures['last_hidden_state'];
   if (graph.states !== undefined) {
     if (states === undefined) throw new RunnerError('RUN_FAILED', `${file}: the encoder gave no last_hidden_state.`);
-    feeds[graph.states] = states;
+    feeds[graph.states.name] = asType(states, graph.states.type);
+    if (graph.statesMask !== undefined) feeds[graph.statesMask.name] = maskFor(states, graph.statesMask);
   }
   for (const slot of graph.slots) {
     const { input, output, isPicture } = slot;
@@ -80,9 +92,14 @@ function emptyTensor(type: string, dims: readonly number[]): TensorData {
   return { type, data: type === 'float16' ? new Uint16Array(0) : new Float32Array(0), dims };
 }
 
-function stepFeeds({ ids, switchInput }: DecoderGraph, next: readonly number[], hasCache: boolean): Feeds {
-  const data = ids.type === 'int32' ? Int32Array.from(next) : BigInt64Array.from(next.map(BigInt));
-  const feeds: Record<string, TensorData> = { [ids.name]: { type: ids.type, data, dims: [next.length, 1] } };
+async function stepFeeds(
+  { graph: { tokens, switchInput }, feedTokens }: Generation,
+  next: readonly number[],
+  hasCache: boolean,
+): Promise<Feeds> {
+  const feeds: Record<string, TensorData> = {
+    [tokens.name]: asType(await feedTokens(next.map((id) => [id])), tokens.type),
+  };
   if (switchInput !== undefined)
     feeds[switchInput] = { type: 'bool', data: Uint8Array.of(hasCache ? 1 : 0), dims: [1] };
   return feeds;
@@ -99,39 +116,18 @@ function advance({ slots }: DecoderGraph, feeds: Feeds, outputs: Feeds): Feeds {
   return next;
 }
 
-/** The likeliest id after each row's last one, the smallest of equals; undefined where a value is NaN. */
-function bestIds(logits: TensorData | undefined, rows: number): (number | undefined)[] {
+/** The logits after each row's last token. */
+function rowsOf(logits: TensorData | undefined, rows: number): (row: number) => Float32Array {
   const length = logits?.dims[1] ?? 0;
   const width = logits?.dims[2] ?? 0;
   if (logits === undefined || logits.dims[0] !== rows || length === 0 || width === 0) {
     const got = logits === undefined ? 'none' : `[${logits.dims.join(',')}]`;
     throw new RunnerError('RUN_FAILED', `Expected logits of [${rows}, length, vocabulary], got ${got}.`);
   }
-  return Array.from({ length: rows }, (_, row) => {
+  return (row) => {
     const start = (row * length + length - 1) * width;
-    return bestId(readFloats(logits, start, start + width));
-  });
-}
-
-function readFloats({ type, data }: TensorData, start: number, end: number): Float32Array {
-  const part = data.subarray(start, end);
-  if (part instanceof Uint16Array && type === 'float16') return fromFloat16Bits(part);
-  if (part instanceof Float32Array) return part;
-  throw new RunnerError('RUN_FAILED', `Expected logits of type float32 or float16, got ${type}.`);
-}
-
-function bestId(logits: Float32Array): number | undefined {
-  let best = 0;
-  let most = -Infinity;
-  for (let id = 0; id < logits.length; id++) {
-    const value = logits[id] ?? 0;
-    if (Number.isNaN(value)) return undefined;
-    if (value > most) {
-      most = value;
-      best = id;
-    }
-  }
-  return most === -Infinity ? undefined : best;
+    return floatsOf({ type: logits.type, data: logits.data.subarray(start, start + width) });
+  };
 }
 
 function notANumber(): RunnerError {

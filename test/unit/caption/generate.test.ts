@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { RunnerError } from '../../../src/errors.js';
 import { readDecoderGraph } from '../../../src/tasks/caption/decoder-graph.js';
+import { idTensor } from '../../../src/tasks/caption/embedder.js';
 import { generate } from '../../../src/tasks/caption/generate.js';
 import { dropEntry, dropRow } from '../../../src/tasks/caption/rows.js';
+import type { SentenceRules } from '../../../src/model.js';
 import type { Session, TensorData } from '../../../src/tensor.js';
 
 const VOCABULARY = 12;
@@ -79,10 +81,18 @@ function scriptedDecoder(sentences: readonly (readonly number[])[], logitsType: 
   return { session, asked };
 }
 
-function say({ session }: { readonly session: Session }, rows: number, maxNewTokens = 8): ReturnType<typeof generate> {
+function say(
+  { session }: { readonly session: Session },
+  rows: number,
+  maxNewTokens = 8,
+  rules: SentenceRules = { noRepeatSize: 0 },
+): ReturnType<typeof generate> {
   const states = { type: 'float32', data: Float32Array.from({ length: rows }, (_, row) => row), dims: [rows, 1, 1] };
   const graph = readDecoderGraph(session, [], 'decoder.onnx');
-  const generation = { session, graph, file: 'decoder.onnx', startId: START, endId: END, maxNewTokens };
+  const generation = {
+    ...{ session, graph, file: 'decoder.onnx', startId: START, endId: END, maxNewTokens, rules },
+    feedTokens: (ids: readonly (readonly number[])[]) => Promise.resolve(idTensor(ids, graph.tokens.type)),
+  };
   return generate({ last_hidden_state: states }, rows, generation);
 }
 
