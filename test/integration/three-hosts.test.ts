@@ -1,9 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { readdirSync } from 'node:fs';
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFailed } from 'vitest';
 import { CommandProcess } from '../support/command.js';
 import { CLIP, IMAGES, photoJob } from '../support/fixtures.js';
 import { startGalleryServer, type GalleryServer } from '../support/gallery-server.js';
@@ -19,12 +17,29 @@ const LATE_JOBS = 300;
 const IN_FLIGHT = 32;
 /** What the documents promise: 30 s of silence, and up to 25 s until somebody looks. */
 const RECOVERY_MS = 55_000;
+/** The longest pause between attempts to connect, and between probes, with some time for the attempt itself. */
+const REDIS_BACK_MS = 10_000 + 5000;
+const SERVER_BACK_MS = 30_000 + 5000;
 
 const reason = whyNoHosts();
 if (reason !== undefined) console.warn(`three hosts: skipped, since ${reason}`);
 
 const GOOD = ['camera.jpg', 'gray.jpg', 'small_150x100.png', 'tiny_7x5.png', 'exif_3.jpg', 'la.png'];
-const BAD = readdirSync(path.join(IMAGES, 'bad')).map((name) => `bad/${name}`);
+const REASONS: Readonly<Record<string, string>> = {
+  'bad/bad_crc_idat.png': 'decode',
+  'bad/bad_crc_ihdr.png': 'decode',
+  'bad/bomb_60000x60000.png': 'too_large',
+  'bad/external_entity.svg': 'unsupported',
+  'bad/garbage.heic': 'unsupported',
+  'bad/header_only.jpg': 'decode',
+  'bad/html.png': 'unsupported',
+  'bad/random.jpg': 'unsupported',
+  'bad/text.jpg': 'unsupported',
+  'bad/truncated.jpg': 'decode',
+  'bad/truncated.png': 'decode',
+  'bad/zero_bytes.jpg': 'empty',
+};
+const BAD = Object.keys(REASONS);
 const isBad = (id: number): boolean => id % 50 === 0;
 const job = (id: number): string =>
   photoJob(id, (isBad(id) ? BAD[(id / 50) % BAD.length] : GOOD[id % GOOD.length]) ?? '');
@@ -104,6 +119,7 @@ async function check(
   const from = (host: Host): GalleryServer['callbacks'] =>
     gallery.callbacks.filter((callback) => callback.from === host.address);
 
+  onTestFailed(() => hosts.forEach(({ runner, address }) => console.log(address, runner.stderr)));
   await Promise.all(hosts.map(({ runner }) => runner.logged('ready')));
   await until('all three are registered', async () => (await consumers()).length === 3);
   const [cut, dead] = [await lonely.consumer(), await doomed.consumer()];
@@ -117,7 +133,6 @@ async function check(
   await until('the other one has its hands full', async () => (await heldBy(dead)) > IN_FLIGHT / 2);
   doomed.crash();
   expect(await doomed.runner.ended()).toBe('SIGKILL');
-  const lostAt = performance.now();
   expect(await heldBy(cut)).toBeGreaterThan(0);
   expect(await heldBy(dead)).toBeGreaterThan(0);
   pace.isOn = false;
@@ -126,7 +141,6 @@ async function check(
   const recovered = (consumer: string): boolean =>
     lines(steady, 'recovered').some((line) => line['consumer'] === consumer);
   await until('both are recovered', () => recovered(cut) && recovered(dead), RECOVERY_MS);
-  const recoveredMs = performance.now() - lostAt;
   const isEmpty = async (): Promise<boolean> => Object.keys(await queueLeft(client, queue)).length === 0;
   await until('nothing is left', isEmpty, 30_000);
   const good = ids(1, JOBS).filter((id) => !isBad(id));
@@ -139,13 +153,10 @@ async function check(
   expect(lines(lonely, 'Redis is up again')).toEqual([]);
   const before = from(lonely).length;
   lonely.reconnect();
-  const backAt = performance.now();
-  await until('it sees Redis again', () => lines(lonely, 'Redis is up again').length > 0, 15_000);
-  await until('it knows what it lost', () => lines(lonely, 'another runner took jobs').length > 0, 15_000);
-  await until('it sees the server again', () => lines(lonely, 'the server is up again').length > 0, 40_000);
-  const backMs = performance.now() - backAt;
+  await until('it sees Redis again', () => lines(lonely, 'Redis is up again').length > 0, REDIS_BACK_MS);
+  await until('it sees the server again', () => lines(lonely, 'the server is up again').length > 0, SERVER_BACK_MS);
 
-  // It brings to an end what it had in hand, and takes its part of what comes in.
+  // It brings to an end what it had in hand, though others had done it; and takes its part of what comes in.
   pace.isOn = true;
   await client.lpush(queue, ...ids(JOBS + 1, LATE_JOBS).map(job));
   await until('nothing is left', isEmpty, 30_000);
@@ -157,11 +168,10 @@ async function check(
     (entry) => JSON.parse(entry) as { photo_id: number; path: string; _runner: { reason: string } },
   );
   expect(letters.map((letter) => letter.photo_id).sort((a, b) => a - b)).toEqual(all.filter(isBad));
-  console.log(new Set(letters.map((l) => `${l.path} ${l._runner.reason}`)));
+  expect(letters.map((letter) => letter._runner.reason)).toEqual(letters.map((letter) => REASONS[letter.path]));
   // At least once: what two runners had in hand came again, and no more than that.
   expect(gallery.callbacks.length - called().size).toBeLessThanOrEqual(2 * IN_FLIGHT);
   expect(from(lonely).length).toBeGreaterThan(before);
-  console.log({ recoveredMs, backMs, twice: gallery.callbacks.length - called().size });
   for (const { runner } of [steady, lonely]) expect(await runner.kill('SIGTERM'), runner.stderr).toBe(0);
   expect(await client.keys(`runner:{${queue}}:hb:*`)).toEqual([]);
   expect(await client.scard(`runner:{${queue}}:consumers`)).toBe(0);

@@ -111,7 +111,9 @@ function endAllOn(namespace: string): void {
 }
 
 function freeSubnet(): string {
-  const used = Object.values(networkInterfaces()).flatMap((addresses) => addresses?.map(({ address }) => address) ?? []);
+  const used = Object.values(networkInterfaces()).flatMap(
+    (addresses) => addresses?.map(({ address }) => address) ?? [],
+  );
   const isFree = (subnet: string): boolean => !used.some((address) => address.startsWith(`${subnet}.`));
   const first = process.pid % SUBNETS.length;
   const found = [...SUBNETS.slice(first), ...SUBNETS.slice(0, first)].find(isFree);
