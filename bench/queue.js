@@ -11,9 +11,9 @@ import { startBenchRedis } from './support/redis.js';
 
 const root = path.resolve(import.meta.dirname, '..');
 const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
-const count = Number(process.env.BENCH_JOBS ?? 20_000);
+const count = Number(process.env.BENCH_JOBS ?? 10_000);
 const maxInFlight = Number(process.env.BENCH_IN_FLIGHT ?? 32);
-const idleSeconds = Number(process.env.BENCH_IDLE_SECONDS ?? 60);
+const idleSeconds = Number(process.env.BENCH_IDLE_SECONDS ?? 30);
 const warmUp = Math.ceil(count / 5);
 const script = (name) => path.join(root, 'bench', 'support', name);
 
