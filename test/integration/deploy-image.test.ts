@@ -12,7 +12,7 @@ import { plainEnvironment, Program, ROOT } from '../support/program.js';
 import { startRedis, type RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';
 
-const BUILD_MS = 300_000;
+const BUILD_MS = 600_000;
 
 const reason = whyNot();
 if (reason !== undefined) console.warn(`the image: skipped, since ${reason}`);
