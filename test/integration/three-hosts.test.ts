@@ -145,7 +145,7 @@ async function check(
   await until('nothing is left', isEmpty, 30_000);
   const good = ids(1, JOBS).filter((id) => !isBad(id));
   const called = (): ReadonlySet<number> => new Set(gallery.callbacks.map(({ id }) => Number(id)));
-  expect([...called()].sort((a, b) => a - b)).toEqual(good);
+  expect(good.filter((id) => !called().has(id))).toEqual([]);
 
   // All that time the one without a network waited, and said so.
   expect(lonely.runner.child.exitCode, lonely.runner.stderr).toBeNull();
@@ -163,7 +163,7 @@ async function check(
   expect(from(lonely).filter(({ id }) => Number(id) > JOBS)).not.toEqual([]);
 
   const all = ids(1, JOBS + LATE_JOBS);
-  expect([...called()].sort((a, b) => a - b)).toEqual(all.filter((id) => !isBad(id)));
+  expect(all.filter((id) => called().has(id) === isBad(id))).toEqual([]);
   const letters = (await client.lrange(`${queue}_dlq`, 0, -1)).map(
     (entry) => JSON.parse(entry) as { photo_id: number; path: string; _runner: { reason: string } },
   );

@@ -31,11 +31,12 @@ export function whyNoHosts(): string | undefined {
   if (process.platform !== 'linux') return 'network namespaces are Linux’s';
   if (process.getuid?.() !== 0) return 'only root may make network namespaces';
   if (spawnSync('ip', ['-V']).status !== 0) return 'there is no `ip` on the PATH (apt install iproute2)';
-  const probe = `crun${process.pid}h0`;
   try {
-    ip('netns', 'add', probe);
-    ip('netns', 'del', probe);
-    return undefined;
+    const network = makeHosts(1);
+    const [program = '', ...args] = network.hosts[0]?.launcher ?? [];
+    const { status, stderr } = spawnSync(program, [...args, 'true'], { encoding: 'utf8' });
+    network.remove();
+    return status === 0 ? undefined : `nothing can be started on such a host: ${stderr.trim()}`;
   } catch (error) {
     return `network namespaces are forbidden here: ${(error as Error).message}`;
   }
