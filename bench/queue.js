@@ -34,12 +34,14 @@ console.log(
 async function startWorkers(name, processes, queue) {
   const args = [server.url, queue, String(maxInFlight)];
   const workers = Array.from({ length: processes }, () => fork(script(name), args, { cwd: root }));
+  const processorMs = new Map();
   let done = 0;
   let failure;
   let wake = () => undefined;
   for (const worker of workers) {
-    worker.on('message', ({ done: more = 0, failed }) => {
+    worker.on('message', ({ done: more = 0, processorMs: ms = 0, failed }) => {
       done += more;
+      processorMs.set(worker, ms);
       failure ??= failed && new Error(failed);
       wake();
     });
@@ -50,6 +52,7 @@ async function startWorkers(name, processes, queue) {
   }
   await Promise.all(workers.map((worker) => once(worker, 'message')));
   return {
+    processorMs: () => [...processorMs.values()].reduce((sum, ms) => sum + ms, 0),
     async until(total) {
       while (done < total && !failure) await new Promise((resolve) => (wake = resolve));
       if (failure) throw failure;
@@ -72,12 +75,13 @@ async function measure(name, processes, round) {
     const ids = Array.from({ length: warmUp + count }, (_, i) => JSON.stringify({ id: String(i + 1) }));
     await redis.lpush(queue, ...ids);
     await workers.until(warmUp);
-    const [startedAt, before] = [performance.now(), await lookAtRedis(redis)];
+    const [startedAt, startedMs, before] = [performance.now(), workers.processorMs(), await lookAtRedis(redis)];
     await workers.until(warmUp + count);
-    const [endedAt, after] = [performance.now(), await lookAtRedis(redis)];
+    const [endedAt, endedMs, after] = [performance.now(), workers.processorMs(), await lookAtRedis(redis)];
     const seconds = (endedAt - startedAt) / 1000;
     return {
       rate: count / seconds,
+      processorMs: (endedMs - startedMs) / count,
       busy: (after.seconds - before.seconds) / seconds,
       commands: commandsBetween(before, after),
     };
@@ -121,20 +125,19 @@ try {
 const rows = Object.fromEntries(sides.map(([title], i) => [title, results[i].map(({ rate }) => rate)]));
 printTable(rows, 'jobs/s');
 const width = Math.max(...sides.map(([title]) => title.length));
-console.log(`\n${''.padEnd(width)}  Redis: core busy    µs per job  commands per job`);
+console.log(`\n${''.padEnd(width)}  clients' processor, ms per job  Redis' processor, ms per job  commands per job`);
 for (const [i, [title]] of sides.entries()) {
   const runs = results[i];
-  const perJob = median(runs.map(({ rate, busy }) => (busy / rate) * 1e6));
+  const perJob = (ofRun) => median(runs.map(ofRun)).toFixed(3);
+  const client = perJob(({ processorMs }) => processorMs);
+  const ofRedis = perJob(({ rate, busy }) => (busy / rate) * 1000);
   const [{ commands }] = runs;
   const all = median(runs.map((run) => run.commands.reduce((sum, [, calls]) => sum + calls, 0) / count));
   const named = commands
     .filter(([, calls]) => calls / count >= 0.005)
     .map(([name, calls]) => `${name} ${(calls / count).toFixed(2)}`);
-  const cells = [
-    `${(median(runs.map(({ busy }) => busy)) * 100).toFixed(0)} %`.padStart(16),
-    perJob.toFixed(1).padStart(14),
-  ];
-  console.log(`${title.padEnd(width)}  ${cells.join('')}  ${all.toFixed(2)} (${named.join(', ')})`);
+  const cells = [client.padStart(30), ofRedis.padStart(28), `${all.toFixed(2)} (${named.join(', ')})`];
+  console.log(`${title.padEnd(width)}  ${cells.join('  ')}`);
 }
 if (idle) {
   const perMinute = idle.commands.map(([name, calls]) => `${name} ${Math.round((calls / idleSeconds) * 60)}`);

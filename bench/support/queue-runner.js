@@ -1,5 +1,6 @@
 // createRunner() over redisQueue() with a task that does nothing, as a process of its own:
-// fork(queue-runner.js, [url, queue, maxInFlight]); tells its parent `ready`, then how many jobs it has acknowledged.
+// fork(queue-runner.js, [url, queue, maxInFlight]); tells its parent `ready`, then how many more jobs it has acknowledged,
+// and how long processors have worked for it since its start.
 import { createRunner, memorySink, redisQueue } from 'clip-runner';
 import idleTask, { idleJobs } from './idle-task.js';
 
@@ -10,12 +11,16 @@ const runner = createRunner({
   tasks: [idleTask],
   maxInFlight: Number(maxInFlight),
 });
+const processorMs = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
 let told = 0;
 let isTelling = false;
 const tell = () => {
   isTelling = false;
   const { done } = runner.stats().jobs;
-  process.send({ done: done - told });
+  process.send({ done: done - told, processorMs: processorMs() });
   told = done;
 };
 runner.on('job:done', () => {
