@@ -99,7 +99,7 @@ export default tseslint.config(
   },
   { files: ['**/*.js', '**/*.mjs'], ...tseslint.configs.disableTypeChecked },
   {
-    files: ['scripts/**', '*.js', 'examples/**/*.js', 'bench/**/*.js', 'test/**/*.js'],
+    files: ['scripts/**', '*.js', 'deploy/*.mjs', 'examples/**/*.js', 'bench/**/*.js', 'test/**/*.js'],
     rules: { 'no-console': 'off' },
   },
 );

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { build, installDependencies, root } from './prepare.mjs';
 import { ensureChromium } from './chromium.mjs';
+import { ensureLinuxTools } from './linux-tools.mjs';
 import { ensureRedis } from './redis.mjs';
 
 const report = path.join(root, 'coverage', 'report.json');
@@ -12,6 +13,7 @@ installDependencies();
 build();
 console.error(`Redis: ${ensureRedis()}`);
 console.error(`Chromium: ${ensureChromium()}`);
+console.error(`Linux tools: ${ensureLinuxTools()}`);
 const { passed, failed, skipped } = countOutcomes(runTests(process.argv.slice(2)));
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
 process.exitCode = failed === 0 && passed > 0 ? 0 : 1;

@@ -1,17 +1,20 @@
 // A private Redis for a bench, or the one of REDIS_URL.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { Redis } from 'ioredis';
 
-export async function startBenchRedis() {
+/** `settings`: further lines of a private server's configuration. */
+export async function startBenchRedis(settings = {}) {
   if (process.env.REDIS_URL) return { url: process.env.REDIS_URL, stop: () => Promise.resolve() };
   const port = await freePort();
-  const server = spawn(
-    'redis-server',
-    ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
-    { stdio: 'ignore' },
-  );
+  const dir = await mkdtemp(path.join(tmpdir(), 'bench-redis-'));
+  const lines = { port: String(port), bind: '127.0.0.1', dir, save: '', appendonly: 'no', ...settings };
+  const args = Object.entries(lines).flatMap(([name, value]) => [`--${name}`, value]);
+  const server = spawn('redis-server', args, { stdio: 'ignore' });
   const url = `redis://127.0.0.1:${port}/0`;
   const client = new Redis(url, { retryStrategy: () => 50, maxRetriesPerRequest: null });
   client.on('error', () => undefined);
@@ -22,6 +25,7 @@ export async function startBenchRedis() {
     async stop() {
       server.kill('SIGTERM');
       await once(server, 'exit');
+      await rm(dir, { recursive: true, force: true });
     },
   };
 }

@@ -19,11 +19,17 @@ export class CommandProcess {
 
   /**
    * Of this process's environment only what Node itself needs is passed on. Photos are not
-   * described, and texts not read, unless a test says so.
+   * described, and texts not read, unless a test says so. `launcher`: a command that becomes the one after it.
    */
-  constructor(args: readonly string[], env: Readonly<Record<string, string>>, cwd?: string) {
+  constructor(
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+    cwd?: string,
+    launcher: readonly string[] = [],
+  ) {
     const { PATH = '', HOME = '' } = process.env;
-    this.child = spawn(process.execPath, [CLI, ...args], {
+    const [program = '', ...rest] = [...launcher, process.execPath, CLI, ...args];
+    this.child = spawn(program, rest, {
       ...(cwd === undefined ? {} : { cwd }),
       env: { PATH, HOME, CAPTION_ENABLED: '0', OCR_ENABLED: '0', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

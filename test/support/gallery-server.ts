@@ -8,6 +8,8 @@ export interface GallerySettings {
   /** Decides before all else, e.g. an outage; undefined lets the gallery answer. */
   readonly respond?: (request: ServerRequest, index: number) => Reply | undefined;
   readonly port?: number;
+  /** @default '127.0.0.1' */
+  readonly host?: string;
 }
 
 /** A callback that the gallery took. */
@@ -17,6 +19,8 @@ export interface GalleryCallback {
   readonly id: string;
   readonly body: Readonly<Record<string, unknown>>;
   readonly atMs: number;
+  /** Address of the runner. */
+  readonly from: string;
 }
 
 const PHOTO = /^\/api\/internal\/photos\/(\d+)\/(ml_result|faces)$/;
@@ -35,8 +39,8 @@ export class GalleryServer extends ScriptedServer {
   readonly #gone: ReadonlySet<string>;
   readonly #respond: NonNullable<GallerySettings['respond']>;
 
-  constructor({ token = 'gallery-test-token', gone = [], respond, port }: GallerySettings) {
-    super(port === undefined ? {} : { port });
+  constructor({ token = 'gallery-test-token', gone = [], respond, ...address }: GallerySettings) {
+    super(address);
     this.token = token;
     this.#gone = new Set(gone);
     this.#respond = respond ?? (() => undefined);
@@ -49,14 +53,14 @@ export class GalleryServer extends ScriptedServer {
     return this.callbacks.filter((callback) => callback.id === String(id));
   }
 
-  #take({ method, path, headers, body, atMs }: ServerRequest): number {
+  #take({ method, path, headers, body, atMs, from }: ServerRequest): number {
     if (headers['x-internal-token'] !== this.token) return 401;
     const photo = PHOTO.exec(path);
     const id = photo?.[1] ?? QUERY.exec(path)?.[1];
     if (method !== 'POST' || id === undefined || this.#gone.has(id)) return 404;
     if (typeof body !== 'object' || body === null || Array.isArray(body)) return 400;
     const kind = photo === null ? 'text_query' : (photo[2] as 'ml_result' | 'faces');
-    this.callbacks.push({ kind, id, body: body as Record<string, unknown>, atMs });
+    this.callbacks.push({ kind, id, body: body as Record<string, unknown>, atMs, from });
     return 200;
   }
 }

@@ -10,6 +10,11 @@ import { Redis } from 'ioredis';
 export interface RedisServerOptions {
   /** Further lines of configuration, as arguments: `{ appendonly: 'yes' }`. */
   readonly config?: Readonly<Record<string, string>>;
+  /**
+   * The only address that it listens on.
+   * @default '127.0.0.1'
+   */
+  readonly host?: string;
 }
 
 /** A redis-server of one's own: on a free port, with a folder of its own, without saving. */
@@ -29,14 +34,14 @@ export interface RedisServer {
  * Starts a private redis-server. For tests that need a server of their own (configuration, faults, restarts).
  * @throws where there is no redis-server on the PATH.
  */
-export async function startRedis({ config = {} }: RedisServerOptions = {}): Promise<RedisServer> {
+export async function startRedis({ config = {}, host = '127.0.0.1' }: RedisServerOptions = {}): Promise<RedisServer> {
   const folder = await mkdtemp(join(tmpdir(), 'clip-runner-redis-'));
-  const port = await freePort();
-  const url = `redis://127.0.0.1:${port}/0`;
+  const port = await freePort(host);
+  const url = `redis://${host}:${port}/0`;
   const clients: Redis[] = [];
   let child: ChildProcess | undefined;
 
-  const settings = { port: String(port), bind: '127.0.0.1', dir: folder, save: '', appendonly: 'no', ...config };
+  const settings = { port: String(port), bind: host, dir: folder, save: '', appendonly: 'no', ...config };
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
 
   // Also where the tests end without stopping it.
@@ -120,8 +125,8 @@ async function untilAnswering(url: string, child: ChildProcess): Promise<void> {
   }
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
+async function freePort(host: string): Promise<number> {
+  const server = createServer().listen(0, host);
   await once(server, 'listening');
   const { port } = server.address() as { port: number };
   server.close();

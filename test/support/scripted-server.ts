@@ -14,6 +14,8 @@ export interface ServerRequest {
   readonly atMs: number;
   /** 1 for the first connection that was made. */
   readonly connection: number;
+  /** Address of the client. */
+  readonly from: string;
 }
 
 /** What the server does with one request, once it has the whole of it (`drop: 'early'` excepted). */
@@ -165,6 +167,7 @@ export class ScriptedServer {
       body,
       atMs: performance.now(),
       connection: this.#sockets.get(socket) ?? 0,
+      from: socket.remoteAddress ?? '',
     };
     this.requests.push(recorded);
     this.#changed.emit('change');

@@ -8,7 +8,7 @@ const packageFacts = JSON.parse(readText('package.json')) as { scripts: Record<s
 
 /** Commands that npm knows without a script. */
 const NPM_RUNS = /\bnpm run (?:-s |--silent )?([\w:-]+)/g;
-const REPOSITORY_PATH = /^(?:src|test|examples|scripts|bench|docs|tools)\/[\w./-]+$/;
+const REPOSITORY_PATH = /^(?:src|test|examples|scripts|bench|deploy|docs|tools)\/[\w./-]+$/;
 
 describe.each(documents)('%s', (file) => {
   const text = readText(file);

@@ -1,0 +1,150 @@
+// npm run bench -- queue: what one Redis carries. createRunner() over redisQueue() with a task that does nothing, in 1, 2 and 3
+// processes, beside a bare loop that only moves and removes the same elements; and what a runner without jobs costs.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { commandsBetween, lookAtRedis } from './support/redis-load.js';
+import { describeMachine, median, printTable, saveJson } from './support/report.js';
+import { startBenchRedis } from './support/redis.js';
+
+const root = path.resolve(import.meta.dirname, '..');
+const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
+const count = Number(process.env.BENCH_JOBS ?? 10_000);
+const maxInFlight = Number(process.env.BENCH_IN_FLIGHT ?? 32);
+const idleSeconds = Number(process.env.BENCH_IDLE_SECONDS ?? 30);
+const warmUp = Math.ceil(count / 5);
+const script = (name) => path.join(root, 'bench', 'support', name);
+
+const machine = describeMachine(root, ['ioredis', 'piscina']);
+console.log(
+  `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Node ${machine.node}, ${machine.versions.join(', ')}`,
+);
+// As the documents advise to run it.
+const server = await startBenchRedis({ appendonly: 'yes', appendfsync: 'everysec' });
+const redis = new Redis(server.url);
+const version = /redis_version:(\S+)/.exec(await redis.info('server'))?.[1];
+console.log(
+  `Redis ${version}, AOF everysec; ${count} jobs a round after ${warmUp} to warm up, ${maxInFlight} in hand per process, ` +
+    `${rounds} rounds interleaved\n`,
+);
+
+/** Starts processes that take from a queue; answers how to wait for what they do, and how to end them. */
+async function startWorkers(name, processes, queue) {
+  const args = [server.url, queue, String(maxInFlight)];
+  const workers = Array.from({ length: processes }, () => fork(script(name), args, { cwd: root }));
+  const processorMs = new Map();
+  let done = 0;
+  let failure;
+  let wake = () => undefined;
+  for (const worker of workers) {
+    worker.on('message', ({ done: more = 0, processorMs: ms = 0, failed }) => {
+      done += more;
+      processorMs.set(worker, ms);
+      failure ??= failed && new Error(failed);
+      wake();
+    });
+    worker.once('exit', (code) => {
+      failure ??= code === 0 ? undefined : new Error(`${name} ended with ${code}`);
+      wake();
+    });
+  }
+  await Promise.all(workers.map((worker) => once(worker, 'message')));
+  return {
+    processorMs: () => [...processorMs.values()].reduce((sum, ms) => sum + ms, 0),
+    async until(total) {
+      while (done < total && !failure) await new Promise((resolve) => (wake = resolve));
+      if (failure) throw failure;
+    },
+    async stop() {
+      await Promise.all(
+        workers.map(async (worker) => {
+          worker.kill('SIGTERM');
+          if (worker.exitCode === null) await once(worker, 'exit');
+        }),
+      );
+    },
+  };
+}
+
+async function measure(name, processes, round) {
+  const queue = `bench_${process.pid}_${name.replaceAll('.', '_')}_${processes}_${round}`;
+  const workers = await startWorkers(name, processes, queue);
+  try {
+    const ids = Array.from({ length: warmUp + count }, (_, i) => JSON.stringify({ id: String(i + 1) }));
+    await redis.lpush(queue, ...ids);
+    await workers.until(warmUp);
+    const [startedAt, startedMs, before] = [performance.now(), workers.processorMs(), await lookAtRedis(redis)];
+    await workers.until(warmUp + count);
+    const [endedAt, endedMs, after] = [performance.now(), workers.processorMs(), await lookAtRedis(redis)];
+    const seconds = (endedAt - startedAt) / 1000;
+    return {
+      rate: count / seconds,
+      processorMs: (endedMs - startedMs) / count,
+      busy: (after.seconds - before.seconds) / seconds,
+      commands: commandsBetween(before, after),
+    };
+  } finally {
+    await workers.stop();
+    await redis.unlink(queue);
+  }
+}
+
+/** Commands per second of one runner that has nothing to do. */
+async function measureIdle() {
+  const workers = await startWorkers('queue-runner.js', 1, `bench_${process.pid}_idle`);
+  await sleep(2000);
+  const before = await lookAtRedis(redis);
+  await sleep(idleSeconds * 1000);
+  const after = await lookAtRedis(redis);
+  await workers.stop();
+  return { commands: commandsBetween(before, after), busy: (after.seconds - before.seconds) / idleSeconds };
+}
+
+const sides = [
+  ['floor (LMOVE, LREM), 1 process', 'queue-floor.js', 1],
+  ['createRunner, 1 process', 'queue-runner.js', 1],
+  ['createRunner, 2 processes', 'queue-runner.js', 2],
+  ['createRunner, 3 processes', 'queue-runner.js', 3],
+];
+const results = sides.map(() => []);
+let idle;
+try {
+  idle = idleSeconds > 0 ? await measureIdle() : undefined;
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, [, name, processes]] of sides.entries()) {
+      results[index].push(await measure(name, processes, round));
+    }
+  }
+} finally {
+  await redis.quit();
+  await server.stop();
+}
+
+const rows = Object.fromEntries(sides.map(([title], i) => [title, results[i].map(({ rate }) => rate)]));
+printTable(rows, 'jobs/s');
+const width = Math.max(...sides.map(([title]) => title.length));
+console.log(`\n${''.padEnd(width)}  clients' processor, ms per job  Redis' processor, ms per job  commands per job`);
+for (const [i, [title]] of sides.entries()) {
+  const runs = results[i];
+  const perJob = (ofRun) => median(runs.map(ofRun)).toFixed(3);
+  const client = perJob(({ processorMs }) => processorMs);
+  const ofRedis = perJob(({ rate, busy }) => (busy / rate) * 1000);
+  const [{ commands }] = runs;
+  const all = median(runs.map((run) => run.commands.reduce((sum, [, calls]) => sum + calls, 0) / count));
+  const named = commands
+    .filter(([, calls]) => calls / count >= 0.005)
+    .map(([name, calls]) => `${name} ${(calls / count).toFixed(2)}`);
+  const cells = [client.padStart(30), ofRedis.padStart(28), `${all.toFixed(2)} (${named.join(', ')})`];
+  console.log(`${title.padEnd(width)}  ${cells.join('  ')}`);
+}
+if (idle) {
+  const perMinute = idle.commands.map(([name, calls]) => `${name} ${Math.round((calls / idleSeconds) * 60)}`);
+  const total = idle.commands.reduce((sum, [, calls]) => sum + calls, 0) / idleSeconds;
+  console.log(
+    `\nA runner without jobs: ${total.toFixed(2)} commands/s (a minute: ${perMinute.join(', ')}), ` +
+      `${(idle.busy * 100).toFixed(2)} % of a core of Redis`,
+  );
+}
+saveJson(root, 'queue', { machine, version, count, warmUp, maxInFlight, rounds, rows, results, idle });

@@ -1,0 +1,28 @@
+// The least that a Redis queue which loses nothing can do: LMOVE a handful of elements into a list of one's own, then LREM
+// each, in one pipeline per step. fork(queue-floor.js, [url, queue, handful]); tells its parent as queue-runner.js does.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+
+const [url, queue, handful] = process.argv.slice(2);
+const redis = new Redis(url);
+const own = `${queue}:floor:${process.pid}`;
+let isOver = false;
+process.once('SIGTERM', () => (isOver = true));
+await redis.ping();
+process.send({ ready: true });
+while (!isOver) {
+  const claim = redis.pipeline();
+  for (let i = 0; i < Number(handful); i++) claim.lmove(queue, own, 'RIGHT', 'LEFT');
+  const elements = (await claim.exec()).map(([, element]) => element).filter((element) => element !== null);
+  if (elements.length === 0) {
+    await sleep(5);
+    continue;
+  }
+  const acknowledge = redis.pipeline();
+  for (const element of elements) acknowledge.lrem(own, -1, element);
+  await acknowledge.exec();
+  const { user, system } = process.cpuUsage();
+  process.send({ done: elements.length, processorMs: (user + system) / 1000 });
+}
+await redis.quit();
+process.disconnect();
