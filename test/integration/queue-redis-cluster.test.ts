@@ -152,6 +152,7 @@ describe('dead letters in another slot', () => {
       await expect(one.queue.depth()).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
     } finally {
       await server.start();
+      await cluster.settled();
     }
     await until('it has arrived', async () => (await cluster.client.llen(deadLetters)) === 1, 30_000);
     await until('it is up again', () => one.count('up') > 0);
@@ -221,6 +222,7 @@ describe('finding the way', () => {
       expect(texts(await claimSome(one))).toEqual(['b']);
     } finally {
       await named.server.start();
+      await cluster.settled();
     }
   }, 30_000);
 

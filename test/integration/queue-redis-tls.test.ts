@@ -1,4 +1,7 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+
+import { afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 
 import type { Queue, QueueEvent } from '../../src/queue/queue.js';
 import { parseRedisUrl } from '../../src/queue/redis-connection.js';
@@ -68,8 +71,12 @@ describe('redisQueue over TLS', () => {
   });
 
   it('says that TLS is not spoken on a port', async () => {
-    expect(await complaint({ url: `rediss://runner:${PASSWORD}@127.0.0.1:${server.port}` })).toMatch(
-      /check whether the URL must begin with rediss:\/\/ or redis:\/\//i,
+    const plain = createServer((socket) => socket.end('-ERR what is this?\r\n')).listen(0, '127.0.0.1');
+    onTestFinished(() => void plain.close());
+    await once(plain, 'listening');
+    const { port: plainPort } = plain.address() as AddressInfo;
+    expect(await complaint({ url: `rediss://runner:${PASSWORD}@127.0.0.1:${plainPort}` })).toMatch(
+      /check whether the URL must begin with rediss:\/\/ or redis:\/\//,
     );
   });
 

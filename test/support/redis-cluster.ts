@@ -12,6 +12,7 @@ const CONFIG = {
   // How soon a silent node counts as dead.
   'cluster-node-timeout': '1500',
   'cluster-replica-validity-factor': '0',
+  'repl-diskless-sync-delay': '0',
   // The slots of the others go on while one node is down.
   'cluster-require-full-coverage': 'no',
 };
@@ -34,6 +35,8 @@ export interface RedisCluster {
   moveSlot(key: string): Promise<void>;
   /** The first half of a move: what is not there yet is asked for elsewhere. The answer ends it, with the keys moved. */
   beginMove(key: string): Promise<() => Promise<void>>;
+  /** Resolves when all nodes serve their slots, and replicas have caught up. */
+  settled(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -46,8 +49,7 @@ export async function startCluster({ replicas = false } = {}): Promise<RedisClus
     ...['--cluster', 'create', ...addresses],
     ...['--cluster-replicas', replicas ? '1' : '0', '--cluster-yes'],
   ]);
-  for (const { client } of nodes)
-    await until('every node knows the cluster', async () => String(await client.cluster('INFO')).includes('state:ok'));
+  await settled(nodes);
   const cluster = new Cluster(
     servers.map(({ port }) => ({ host: '127.0.0.1', port })),
     { redisOptions: { maxRetriesPerRequest: null }, clusterRetryStrategy: () => 100, retryDelayOnFailover: 100 },
@@ -58,7 +60,7 @@ export async function startCluster({ replicas = false } = {}): Promise<RedisClus
     for (const { client } of nodes) {
       if (client.status !== 'ready') continue;
       const slot = await client.cluster('KEYSLOT', key);
-      const table = (await client.cluster('SLOTS')) as [number, number, [string, number]][];
+      const table = (await client.cluster('SLOTS')) as unknown as [number, number, [string, number]][];
       const port = table.find(([from, to]) => from <= slot && slot <= to)?.[2][1];
       const node = nodes.find(({ server }) => server.port === port);
       if (node) return node;
@@ -91,12 +93,21 @@ export async function startCluster({ replicas = false } = {}): Promise<RedisClus
     client: cluster as unknown as Redis,
     primaryOf,
     beginMove,
+    settled: () => settled(nodes),
     moveSlot: async (key) => (await beginMove(key))(),
     stop: async () => {
       cluster.disconnect();
       await Promise.all(servers.map((server) => server.stop()));
     },
   };
+}
+
+async function settled(nodes: readonly ClusterNode[]): Promise<void> {
+  for (const { client } of nodes)
+    await until('every node knows the cluster, and replicas have caught up', async () => {
+      const isOk = String(await client.cluster('INFO')).includes('cluster_state:ok');
+      return isOk && !(await client.info('replication')).includes('master_link_status:down');
+    });
 }
 
 /** A name for dead letters that another node holds than the queue. */

@@ -82,7 +82,9 @@ export const TOPOLOGIES: Readonly<Record<string, (queue: string) => Promise<Topo
       secret: PASSWORD,
       client: cluster.client,
       disturb: async () => {
-        const { server } = await cluster.primaryOf(queue);
+        const { server, client } = await cluster.primaryOf(queue);
+        // What was pushed must have been copied; of what the runner does, the last may be lost.
+        await client.wait(1, 5000);
         await server.kill();
       },
       stop: () => cluster.stop(),
@@ -96,7 +98,10 @@ export const TOPOLOGIES: Readonly<Record<string, (queue: string) => Promise<Topo
       deadLetters: `${queue}_dlq`,
       secret: PASSWORD,
       client: sentinels.client,
-      disturb: () => sentinels.primary.kill(),
+      disturb: async () => {
+        await sentinels.client.wait(1, 5000);
+        await sentinels.primary.kill();
+      },
       stop: () => sentinels.stop(),
     };
   },
