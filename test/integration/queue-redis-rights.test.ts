@@ -83,7 +83,7 @@ async function prepare(): Promise<void> {
   await lab.push('done', 'retried', 'buried');
 }
 
-describe('a user with the documented rights and no others', () => {
+describe('security 11: a user with the documented rights and no others', () => {
   it('can do everything that a queue does', async () => {
     await prepare();
     const one = await open();

@@ -42,7 +42,7 @@ const secure = (ca: string | undefined): Parameters<typeof redisQueue>[0] => ({
   connection: { host: 'localhost', port, username: 'runner', password: PASSWORD, tls: { ca } },
 });
 
-describe('redisQueue over TLS', () => {
+describe('security 12: redisQueue over TLS', () => {
   it('works with a certificate of an authority that it is told to trust', async () => {
     const client = server.client();
     await client.lpush('photo_tasks', 'a');
