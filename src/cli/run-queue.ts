@@ -5,6 +5,7 @@ import { httpSink, type HttpSink } from '../sink/http.js';
 import type { Log } from './log.js';
 import { logEvents } from './log-events.js';
 import { progressFacts, progressLine } from './progress.js';
+import { REDIS_VARIABLES, redisOptions } from './redis-settings.js';
 import { runUntilSignal } from './signals.js';
 import type { Terminal } from './terminal.js';
 import type { Settings, VariableName } from './variables.js';
@@ -14,7 +15,7 @@ const LOG_PROGRESS_EVERY_MS = 10_000;
 
 /** The settings of every command that claims jobs, besides the names of its lists. */
 export const QUEUE_VARIABLES = [
-  'redisUrl',
+  ...REDIS_VARIABLES,
   'apiBaseUrl',
   'token',
   'maxAttempts',
@@ -38,10 +39,15 @@ export interface QueueEnds {
 
 /** @throws RunnerError `OPTIONS_INVALID` */
 export function queueEnds(
-  { redisUrl: url, maxAttempts, apiBaseUrl: baseUrl, token }: Settings<(typeof QUEUE_VARIABLES)[number]>,
+  settings: Settings<(typeof QUEUE_VARIABLES)[number]>,
   { deadLetterName, ...names }: QueueNames,
 ): QueueEnds {
-  const queue = redisQueue({ url, maxAttempts, ...names, ...(deadLetterName === '' ? {} : { deadLetterName }) });
+  const { maxAttempts, apiBaseUrl: baseUrl, token } = settings;
+  const queue = redisQueue({
+    ...redisOptions(settings),
+    ...{ maxAttempts, ...names },
+    ...(deadLetterName !== '' && { deadLetterName }),
+  });
   return { queue, sink: httpSink({ baseUrl, token }) };
 }
 

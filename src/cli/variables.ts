@@ -5,7 +5,28 @@ import { choice, distance, secret, share, text, variable, whole, yesOrNo, type V
 
 /** Every setting of the commands, one line each. `docs/configuration.md` is made from this table. */
 export const VARIABLES = {
-  redisUrl: secret('REDIS_URL', 'redis-url', 'redis://127.0.0.1:6379/0', text, 'Redis server'),
+  redisUrl: secret('REDIS_URL', 'redis-url', 'redis://127.0.0.1:6379/0', text, 'Redis server; rediss:// for TLS'),
+  redisCluster: variable(
+    'REDIS_CLUSTER',
+    'redis-cluster',
+    '0',
+    yesOrNo,
+    'REDIS_URL names nodes of a Redis Cluster: redis://host:port[,host:port…]',
+  ),
+  sentinelName: variable(
+    'REDIS_SENTINEL_NAME',
+    'sentinel-name',
+    '',
+    text,
+    'what the Sentinels call the primary; REDIS_URL then names them: redis://host:port[,host:port…]',
+  ),
+  sentinelPassword: secret(
+    'REDIS_SENTINEL_PASSWORD',
+    'sentinel-password',
+    '',
+    text,
+    "the Sentinels' own password; the one in REDIS_URL is the primary's",
+  ),
   queueName: variable('REDIS_QUEUE_NAME', 'queue', 'photo_tasks', text, 'list that photo jobs are claimed from'),
   deadLetterName: variable(
     'REDIS_DLQ_NAME',

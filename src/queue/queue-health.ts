@@ -2,7 +2,8 @@ import type { RunnerError } from '../errors.js';
 import type { QueueListener } from './queue.js';
 
 /** The parts of a queue that can be in trouble, each by itself. */
-export type HealthPart = 'commands' | 'blocking' | 'claim' | 'settle' | 'beat';
+export type HealthPart =
+  'commands' | 'blocking' | 'letters' | 'claim' | 'settle' | 'beat' | 'promote' | 'reap' | 'outbox';
 
 /** Turns the troubles of several parts into one `down` when the first begins, and one `up` when the last ends. */
 export class QueueHealth {

@@ -6,7 +6,7 @@ import type { Clock } from '../clock.js';
 import type { ProcessingList } from './processing-list.js';
 import type { Claim } from './queue.js';
 import type { QueueHealth } from './queue-health.js';
-import { queueError } from './redis-errors.js';
+import { isRefusal, queueError } from './redis-errors.js';
 import type { RedisKeys } from './redis-keys.js';
 import type { RedisLink } from './redis-link.js';
 import type { RedisSettler } from './redis-settler.js';
@@ -161,7 +161,10 @@ export class RedisClaimer {
       return await orAbort(reply, either.signal);
     } catch (thrown) {
       // A server that answers, if only to refuse, has nothing left to carry out.
-      if (thrown instanceof Error && thrown.name === 'ReplyError') throw thrown;
+      if (isRefusal(thrown)) {
+        blocking.judge(client, thrown);
+        throw thrown;
+      }
       const isOver = signal.aborted && (await blocking.hangUp(client, HANG_UP_MS));
       if (!isOver) {
         blocking.drop(client);

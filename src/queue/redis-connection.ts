@@ -2,40 +2,56 @@ import type { RedisOptions } from 'ioredis';
 
 import { RunnerError } from '../errors.js';
 
+export interface RedisHost {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What a URL says: one or several hosts, and how all of them are spoken to. */
+export interface RedisUrl extends Pick<RedisOptions, 'db' | 'username' | 'password' | 'tls'> {
+  readonly hosts: readonly { readonly host: string; readonly port: number | undefined }[];
+}
+
+const EXPECTED =
+  'redisQueue: the option "url" must be like redis://[user:password@]host[:port][,host[:port]…][/db] or rediss://…';
+
 /**
- * Reads `redis://user:password@host:port/db` (`rediss://` for TLS).
+ * Reads `redis://user:password@host:port,host:port/db` (`rediss://` for TLS).
  * @throws RunnerError `OPTIONS_INVALID`; the message never repeats the URL, which may hold a password.
  */
-export function parseRedisUrl(url: unknown): RedisOptions {
-  const expected = 'redisQueue: the option "url" must be like redis://[user:password@]host[:port][/db] or rediss://…';
-  if (typeof url !== 'string') throw invalid(`${expected}, but got a value of type ${typeof url}.`);
-  let parsed: URL;
-  try {
-    parsed = new URL(url);
-  } catch {
-    throw invalid(
-      `${expected}, but got a text that is no URL (a "/", "#" or "@" in the password is written %2F, %23, %40).`,
-    );
+export function parseRedisUrl(url: unknown): RedisUrl {
+  if (typeof url !== 'string') throw invalid(`${EXPECTED}, but got a value of type ${typeof url}.`);
+  const { first, hosts } = split(url.trim());
+  if (first.protocol !== 'redis:' && first.protocol !== 'rediss:') {
+    throw invalid(`${EXPECTED}, but got a URL that begins with ${JSON.stringify(first.protocol)}.`);
   }
-  if (parsed.protocol !== 'redis:' && parsed.protocol !== 'rediss:') {
-    throw invalid(`${expected}, but got a URL that begins with ${JSON.stringify(parsed.protocol)}.`);
-  }
-  const db = parsed.pathname.replace(/^\//, '');
-  if (!/^\d{0,9}$/.test(db)) throw invalid(`${expected}, but got a database that is not a number.`);
+  const db = first.pathname.replace(/^\//, '');
+  if (!/^\d{0,9}$/.test(db)) throw invalid(`${EXPECTED}, but got a database that is not a number.`);
   return {
-    host: parsed.hostname.replace(/^\[|\]$/g, '') || '127.0.0.1',
-    port: Number(parsed.port || 6379),
+    hosts: hosts.map(({ hostname, port }) => ({
+      host: hostname.replace(/^\[|\]$/g, '') || '127.0.0.1',
+      port: port === '' ? undefined : Number(port),
+    })),
     db: Number(db),
-    ...(parsed.username && { username: decoded(parsed.username) }),
-    ...(parsed.password && { password: decoded(parsed.password) }),
-    ...(parsed.protocol === 'rediss:' && { tls: {} }),
+    ...(first.username && { username: decoded(first.username) }),
+    ...(first.password && { password: decoded(first.password) }),
+    ...(first.protocol === 'rediss:' && { tls: {} }),
   };
 }
 
-/** The server without credentials: `127.0.0.1:6379/0`, or the path of its socket. */
-export function describeConnection({ path, host, port, db, sentinels, name }: RedisOptions): string {
-  if (sentinels) return `the primary "${name ?? ''}" of ${sentinels.length} sentinels`;
-  return path ?? `${host ?? 'localhost'}:${port ?? 6379}/${db ?? 0}`;
+/** A URL has one host: each further one is read as if it stood alone. */
+function split(url: string): { readonly first: URL; readonly hosts: readonly URL[] } {
+  const [, scheme = '', credentials = '', names = '', rest = url] =
+    /^([a-z]+:\/\/)([^/?#]*@)?([^/?#]*)(.*)$/is.exec(url) ?? [];
+  const [name = '', ...others] = names.split(',');
+  try {
+    const first = new URL(scheme + credentials + name + rest);
+    return { first, hosts: [first, ...others.map((other) => new URL(scheme + other.trim()))] };
+  } catch {
+    throw invalid(
+      `${EXPECTED}, but got a text that is no URL (a "/", "#" or "@" in the password is written %2F, %23, %40).`,
+    );
+  }
 }
 
 function decoded(text: string): string {

@@ -1,5 +1,6 @@
 import { RunnerError } from '../errors.js';
 import type { QueueDepth } from './queue.js';
+import { isRefusal } from './redis-errors.js';
 import type { RedisKeys } from './redis-keys.js';
 import type { RedisLink } from './redis-link.js';
 
@@ -7,17 +8,20 @@ import type { RedisLink } from './redis-link.js';
  * Counts what lies where, over all consumers.
  * @throws RunnerError `QUEUE_UNAVAILABLE`, `QUEUE_WRONG_TYPE`
  */
-export async function measureDepth(link: RedisLink, keys: RedisKeys): Promise<QueueDepth> {
+export async function measureDepth(link: RedisLink, letters: RedisLink, keys: RedisKeys): Promise<QueueDepth> {
   const consumers = await link.use((client) => client.smembers(keys.consumers));
+  const { outbox } = keys;
+  const buried = await letters.use((client) => client.llen(keys.deadLetters));
+  const leaving = outbox === undefined ? 0 : await link.use((client) => client.llen(outbox));
   const replies = await link.pipeline((pipeline) => {
-    pipeline.llen(keys.queue).zcard(keys.retry).llen(keys.suspects).llen(keys.deadLetters);
+    pipeline.llen(keys.queue).zcard(keys.retry).llen(keys.suspects);
     for (const consumer of consumers) pipeline.llen(keys.processing(consumer));
   });
-  const [waiting = 0, retry = 0, suspects = 0, dead = 0, ...held] = replies.map(([error, count]) => {
+  const [waiting = 0, retry = 0, suspects = 0, ...held] = replies.map(([error, count]) => {
     if (error) throw error;
     return Number(count);
   });
-  return { waiting, retry, suspects, dead, inFlight: held.reduce((sum, count) => sum + count, 0) };
+  return { waiting, retry, suspects, dead: buried + leaving, inFlight: held.reduce((sum, count) => sum + count, 0) };
 }
 
 /** Warns of a server that may throw keys away: a queue is one key. */
@@ -30,7 +34,9 @@ export async function warnOfEviction(link: RedisLink, warn: (message: string) =>
       `Redis has maxmemory-policy ${policy}: when memory is short it may drop the whole queue. Set it to noeviction.`,
     );
   } catch (thrown) {
-    // The user may lack the right to ask; a lost connection is noticed elsewhere.
     if (!(thrown instanceof RunnerError)) throw thrown;
+    // The user may lack the right to ask; a lost connection is noticed elsewhere.
+    if (isRefusal(thrown.cause))
+      warn(`The maxmemory-policy, which must be noeviction, can't be read. ${thrown.message}`);
   }
 }

@@ -5,6 +5,13 @@ export interface RedisKeys {
   /** The producers' list. */
   readonly queue: string;
   readonly deadLetters: string;
+  /**
+   * Dead letters on their way to another slot of a cluster: list, newest at the left. Undefined where they can be written
+   * in one step.
+   */
+  readonly outbox: string | undefined;
+  /** Digests of the last ones that have gone on: list, newest at the left; lasts for an hour. */
+  readonly sent: string;
   /** Notes of dead letters that are kept bare: hash, id of the note → its JSON. */
   readonly deadLetterNotes: string;
   /** Ids of the consumers that may hold something: set. */
@@ -17,6 +24,7 @@ export interface RedisKeys {
   readonly tries: string;
   readonly reapGate: string;
   readonly sweepGate: string;
+  readonly outboxGate: string;
   /** What a consumer holds: list, newest at the left. */
   readonly processing: (consumer: string) => string;
   /** A consumer's sign of life: string with a time to live. */
@@ -24,13 +32,18 @@ export interface RedisKeys {
 }
 
 /**
+ * @param isCluster whether the dead letters may lie on another server than the queue
  * @throws RunnerError `OPTIONS_INVALID` for a queue name whose keys could not share a slot.
  */
-export function redisKeys(name: string, deadLetterName: string): RedisKeys {
-  const prefix = `runner:{${hashTag(name)}}:`;
+export function redisKeys(name: string, deadLetterName: string, isCluster = false): RedisKeys {
+  const tag = queueTag(name);
+  const prefix = `runner:{${tag}}:`;
   return {
     queue: name,
     deadLetters: deadLetterName,
+    outbox: isCluster && (hashTag(deadLetterName) ?? deadLetterName) !== tag ? `${prefix}dlqout` : undefined,
+    sent: `${prefix}dlqsent`,
+    outboxGate: `${prefix}dlqlock`,
     deadLetterNotes: `${prefix}dlqmeta`,
     consumers: `${prefix}consumers`,
     suspects: `${prefix}suspects`,
@@ -53,11 +66,10 @@ export function scanPattern(prefix: string): string {
   return `${prefix.replace(/[*?[\]\\^-]/g, '\\$&')}*`;
 }
 
-/** The part of the queue's name that Redis Cluster hashes: between its first brace and the next, where not empty. */
-function hashTag(name: string): string {
-  const open = name.indexOf('{');
-  const close = name.indexOf('}', open + 1);
-  if (open >= 0 && close > open + 1) return name.slice(open + 1, close);
+/** What stands for the queue's name between the braces of our keys, so that they are hashed alike. */
+function queueTag(name: string): string {
+  const tag = hashTag(name);
+  if (tag !== undefined) return tag;
   if (name.includes('}')) {
     throw new RunnerError(
       'OPTIONS_INVALID',
@@ -65,4 +77,11 @@ function hashTag(name: string): string {
     );
   }
   return name;
+}
+
+/** The part of a key that Redis Cluster hashes in its place: between its first brace and the next, where not empty. */
+function hashTag(key: string): string | undefined {
+  const open = key.indexOf('{');
+  const close = key.indexOf('}', open + 1);
+  return open >= 0 && close > open + 1 ? key.slice(open + 1, close) : undefined;
 }

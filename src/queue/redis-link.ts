@@ -1,37 +1,19 @@
-import { type ChainableCommander, Redis, type RedisOptions } from 'ioredis';
+import type { ChainableCommander, Redis } from 'ioredis';
 
 import { RunnerError } from '../errors.js';
 import type { Clock } from '../clock.js';
-import { isRefusal, queueError } from './redis-errors.js';
+import { breakOff, connectOnce, makeClient } from './redis-client.js';
+import { isRefusal, isWrongServer, queueError } from './redis-errors.js';
+import type { ServerFinder } from './redis-finder.js';
 import { backoffMs } from './retry-policy.js';
 import { anySignal, orAbort, pause, within } from './waiting.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const RECONNECT_BACKOFF = { backoffBaseMs: 100, backoffMaxMs: 10_000 };
 
-/** What every connection of ours has in common, whatever the user's own options say. */
-const FIXED_OPTIONS = {
-  lazyConnect: true,
-  // A client object lives as long as its socket and no longer: ioredis' own reconnecting may send a command a second
-  // time, or leave it without an end. A new object is made here, and whoever used the old one reconciles.
-  retryStrategy: () => null,
-  autoResendUnfulfilledCommands: false,
-  enableOfflineQueue: false,
-  maxRetriesPerRequest: 0,
-  enableAutoPipelining: false,
-  connectTimeout: CONNECT_TIMEOUT_MS,
-  keepAlive: 10_000,
-  // RESP2 is spoken by every compatible server, and CLIENT SETINFO is unknown before Redis 7.2.
-  protocol: 2,
-  disableClientInfo: true,
-  replyMapping: 'legacy',
-  // Both would end a blocking claim on our side only.
-  socketTimeout: undefined,
-  blockingTimeout: undefined,
-} as const satisfies RedisOptions;
-
 export interface RedisLinkOptions {
-  readonly connection: RedisOptions;
+  /** Says where to connect to; asked anew each time. */
+  readonly find: ServerFinder;
   /** The server without credentials, for messages. */
   readonly where: string;
   /** A command without an answer for this long counts as failed. Absent for blocking commands: their caller watches. */
@@ -78,7 +60,7 @@ export class RedisLink {
   }
 
   /**
-   * Does some work on the connection that stands; doesn't wait for one. A client whose outcome is unknown is dropped.
+   * Does some work on the connection that stands; doesn't wait for one. See `judge()` for what a failure means to it.
    * @throws RunnerError `QUEUE_UNAVAILABLE`, `QUEUE_WRONG_TYPE`
    */
   async use<T>(work: (client: Redis) => Promise<T>): Promise<T> {
@@ -87,7 +69,7 @@ export class RedisLink {
     try {
       return await work(client);
     } catch (thrown) {
-      if (!isRefusal(thrown)) this.drop(client);
+      this.judge(client, thrown);
       throw this.#error(thrown);
     }
   }
@@ -98,23 +80,21 @@ export class RedisLink {
       const pipeline = client.pipeline();
       fill(pipeline);
       const replies = (await pipeline.exec()) ?? [];
-      if (replies.some(([error]) => error && !isRefusal(error))) this.drop(client);
+      const failure = replies.find(([error]) => error && isFatal(error))?.[0];
+      if (failure) this.judge(client, failure);
       return replies.map(([error, reply]) => [error && this.#error(error), reply] as const);
     });
+  }
+
+  /** Drops a client after a failure of unknown outcome, or where its server says that it is the wrong one by now. */
+  judge(client: Redis, thrown: unknown): void {
+    if (isFatal(thrown)) this.drop(client);
   }
 
   /** Breaks a connection off at once, so that nothing which is still on its way can arrive later. */
   drop(client: Redis): void {
     if (this.#client === client) this.#client = undefined;
-    const stream = client.stream as typeof client.stream | undefined;
-    // Before `disconnect()`, which would end the stream: one that is ending can't be reset and keeps its handle for good.
-    // A reset also throws away what the kernel has yet to send; TLS and Unix sockets only know how to be destroyed.
-    if (stream && 'resetAndDestroy' in stream && !('encrypted' in stream) && stream.remotePort !== undefined) {
-      stream.resetAndDestroy();
-    } else {
-      stream?.destroy();
-    }
-    client.disconnect();
+    breakOff(client);
   }
 
   /**
@@ -147,55 +127,34 @@ export class RedisLink {
       await pause(backoffMs(this.#failures, RECONNECT_BACKOFF, random), this.#closing.signal, clock);
     }
     if (this.#isClosed()) return;
-    const client = this.#create();
-    let cause: unknown;
-    client.on('error', (error: unknown) => {
-      cause ??= error;
-    });
     try {
-      await this.#withinDeadline(client.connect());
+      const client = await this.#find();
+      await connectOnce(client, CONNECT_TIMEOUT_MS, this.#closing.signal, clock);
       this.#client = client;
       this.#failures = 0;
       this.#lastError = undefined;
       onConnect?.();
     } catch (thrown) {
-      this.drop(client);
       this.#failures += 1;
-      this.#lastError = this.#error(cause ?? thrown);
+      this.#lastError = this.#error(thrown);
       if (!this.#isClosed()) onError(this.#lastError);
     }
+  }
+
+  async #find(): Promise<Redis> {
+    const { find, commandTimeoutMs } = this.#options;
+    return makeClient(await find(this.#closing.signal), commandTimeoutMs);
   }
 
   #isClosed(): boolean {
     return this.#closing.signal.aborted;
   }
 
-  /** The deadline covers the handshake too, which ioredis leaves without one. */
-  async #withinDeadline(connected: Promise<void>): Promise<void> {
-    const deadline = new AbortController();
-    const cancel = this.#options.clock.after(CONNECT_TIMEOUT_MS, () => {
-      deadline.abort(new Error(`no connection within ${CONNECT_TIMEOUT_MS} ms`));
-    });
-    const either = anySignal([deadline.signal, this.#closing.signal]);
-    await orAbort(connected, either.signal).finally(() => {
-      cancel();
-      either.dispose();
-    });
-  }
-
-  #create(): Redis {
-    const { connection, commandTimeoutMs } = this.#options;
-    const options: RedisOptions = {
-      connectionName: 'clip-runner',
-      ...connection,
-      ...FIXED_OPTIONS,
-      commandTimeout: commandTimeoutMs,
-    };
-    // The two types of the client differ in replies of RESP3 only, which is not spoken here.
-    return new Redis(options as RedisOptions & { replyMapping?: 'legacy' });
-  }
-
   #error(thrown: unknown): RunnerError {
     return queueError(thrown, this.#options.where);
   }
+}
+
+function isFatal(thrown: unknown): boolean {
+  return !isRefusal(thrown) || isWrongServer(thrown);
 }

@@ -3,15 +3,25 @@ import type { RedisOptions } from 'ioredis';
 import { type Check, check, durationMs, resolveOptions, wholeNumberBetween } from '../check.js';
 import { RunnerError } from '../errors.js';
 import { COMMON_CHECKS, COMMON_DEFAULTS, defaultsFor, type CommonQueueOptions } from './queue-options.js';
-import { describeConnection, parseRedisUrl } from './redis-connection.js';
+import { describeServers, resolveServers, type RedisServers } from './redis-servers.js';
 
 /** Which Redis and which lists, and how quickly dead consumers are noticed. */
 export interface RedisQueueOptions extends CommonQueueOptions {
   /**
-   * The server; `rediss://` for TLS.
+   * The server; `rediss://` for TLS. With `cluster` some nodes of the cluster, with `sentinelName` the Sentinels: several
+   * hosts are separated by commas, as in `redis://user:password@a:7000,b:7000`.
    * @default 'redis://127.0.0.1:6379/0'
    */
   readonly url?: string;
+  /**
+   * The queue lies in a Redis Cluster.
+   * @default false
+   */
+  readonly cluster?: boolean;
+  /** The hosts of `url` are Sentinels (port 26379 where none is named), and this is what they call the primary. */
+  readonly sentinelName?: string;
+  /** The Sentinels' own password; that of `url` is the primary's. */
+  readonly sentinelPassword?: string;
   /** ioredis' own connection options in place of `url`. What decides about lost answers is set by the queue itself. */
   readonly connection?: RedisOptions;
   /**
@@ -46,16 +56,15 @@ export interface RedisQueueOptions extends CommonQueueOptions {
   readonly maxKills?: number;
 }
 
-type Plain = Required<Omit<RedisQueueOptions, 'url' | 'connection' | 'deadLetterName'>>;
+type ServerOption = 'url' | 'connection' | 'cluster' | 'sentinelName' | 'sentinelPassword';
+type Plain = Required<Omit<RedisQueueOptions, ServerOption | 'deadLetterName'>>;
 
 export interface ResolvedRedisQueueOptions extends Plain {
-  readonly connection: RedisOptions;
+  readonly servers: RedisServers;
   readonly deadLetterName: string;
-  /** The server without credentials. */
+  /** The servers without credentials. */
   readonly where: string;
 }
-
-const DEFAULT_URL = 'redis://127.0.0.1:6379/0';
 
 const DEFAULTS: Plain = {
   ...COMMON_DEFAULTS,
@@ -77,7 +86,7 @@ const CHECKS: { readonly [Name in keyof Plain]: Check<Plain[Name]> } = {
 
 /** @throws RunnerError `OPTIONS_INVALID` */
 export function resolveRedisQueueOptions(options: RedisQueueOptions): ResolvedRedisQueueOptions {
-  const { url, connection, deadLetterName, ...plain } = options;
+  const { url, connection, cluster, sentinelName, sentinelPassword, deadLetterName, ...plain } = options;
   const resolved = resolveOptions('redisQueue', plain, defaultsFor(DEFAULTS, plain), CHECKS);
   const { heartbeatTtlMs, beatMs, claimTimeoutMs } = resolved;
   if (beatMs > heartbeatTtlMs / 3) {
@@ -91,26 +100,13 @@ export function resolveRedisQueueOptions(options: RedisQueueOptions): ResolvedRe
       `"claimTimeoutMs" must be at most a third of "heartbeatTtlMs" (${heartbeatTtlMs}), but got ${claimTimeoutMs} (number).`,
     );
   }
-  const server = resolveServer(url, connection);
+  const servers = resolveServers({ url, connection, cluster, sentinelName, sentinelPassword });
   return Object.freeze({
     ...resolved,
-    connection: server,
-    where: describeConnection(server),
+    servers,
+    where: describeServers(servers),
     deadLetterName: resolveDeadLetterName(deadLetterName ?? `${resolved.name}_dlq`, resolved.name),
   });
-}
-
-function resolveServer(url: string | undefined, connection: RedisOptions | undefined): RedisOptions {
-  if (connection === undefined) return parseRedisUrl(url ?? DEFAULT_URL);
-  if (url !== undefined) throw invalid('"url" and "connection" exclude each other: give one of them.');
-  const given: unknown = connection;
-  if (typeof given !== 'object' || given === null) throw invalid('"connection" must be an object of ioredis options.');
-  if (connection.keyPrefix) {
-    throw invalid(
-      '"connection.keyPrefix" must be absent: the producers\' list has no prefix; give the queue another "name".',
-    );
-  }
-  return connection;
 }
 
 function resolveDeadLetterName(deadLetterName: string, name: string): string {

@@ -57,7 +57,7 @@ export class Registration {
       pipeline.sadd(keys.consumers, consumer);
     });
     const wasAlive = extended?.[1] === 1;
-    const refusal = failureOf(written) ?? failureOf(listed);
+    const refusal = failureOf(extended) ?? failureOf(written) ?? failureOf(listed);
     if (refusal && !wasAlive) throw refusal;
     this.#lastGoodMs = sentAtMs;
     if (!wasAlive) onRunOut();

@@ -44,8 +44,8 @@ redis.call('LREM', KEYS[1], -1, raw)
 return {'scheduled', attempts, tonumber(delay)}`);
 
 /**
- * Moves the element to the dead letters and forgets its counters.
- * KEYS processing, dead letters, tries, notes of dead letters. ARGV element, entry, id of the note, note (bare entries only).
+ * Moves the element to the dead letters, or to the outbox on their way there, and forgets its counters.
+ * KEYS processing, dead letters or outbox, tries, notes of dead letters, sent (with the outbox). ARGV element, entry, id of the note, note (bare entries only).
  * → 'buried' | 'absent' | 'replay'
  */
 export const BURY = script(`
@@ -53,6 +53,8 @@ local raw, entry, id, note = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 if note then
   if redis.call('HGET', KEYS[4], id) then return 'replay' end
 elseif redis.call('LPOS', KEYS[2], entry, 'MAXLEN', 100) then
+  return 'replay'
+elseif KEYS[5] and redis.call('LPOS', KEYS[5], redis.sha1hex(entry)) then
   return 'replay'
 end
 if not redis.call('LPOS', KEYS[1], raw) then return 'absent' end
@@ -63,6 +65,18 @@ if note then redis.call('HSET', KEYS[4], id, note) end
 redis.call('HDEL', KEYS[3], sha, sha .. ':k', sha .. ':t', sha .. ':f')
 redis.call('LREM', KEYS[1], -1, raw)
 return 'buried'`);
+
+/**
+ * Takes a dead letter that has arrived in another slot out of the outbox, and remembers it for a while, so that its burial
+ * is known again. The memory may be refused when there is no room: an entry that stayed would be sent again and again.
+ * KEYS outbox, sent. ARGV entry, milliseconds to remember. → 1 | 0 where it isn't there
+ */
+export const SENT = script(`
+if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then return 0 end
+redis.pcall('LPUSH', KEYS[2], redis.sha1hex(ARGV[1]))
+redis.pcall('LTRIM', KEYS[2], 0, 999)
+redis.pcall('PEXPIRE', KEYS[2], ARGV[2])
+return 1`);
 
 /**
  * Puts a suspect back among the suspects, to be taken next.

@@ -111,7 +111,9 @@ export class RedisSettler {
     const reply = await runScript(
       client,
       BURY,
-      [list, keys.deadLetters, keys.tries, keys.deadLetterNotes],
+      keys.outbox === undefined
+        ? [list, keys.deadLetters, keys.tries, keys.deadLetterNotes]
+        : [list, keys.outbox, keys.tries, keys.deadLetterNotes, keys.sent],
       [held.raw, entry, note.id, ...(isBare ? [JSON.stringify(note)] : [])],
     );
     return textOrNumber(reply) !== 'absent';

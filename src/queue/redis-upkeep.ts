@@ -1,7 +1,11 @@
 import type { Redis } from 'ioredis';
 
 import type { Clock } from '../clock.js';
+import { coerceError } from '../errors.js';
+import type { HealthPart, QueueHealth } from './queue-health.js';
 import type { QueueListener } from './queue.js';
+import { isRefusal } from './redis-errors.js';
+import type { Outbox } from './redis-outbox.js';
 import { type RedisKeys, scanPattern, triesFields } from './redis-keys.js';
 import type { RedisLink } from './redis-link.js';
 import { PROMOTE, REAP, runScript } from './redis-scripts.js';
@@ -27,49 +31,87 @@ export interface UpkeepOptions {
   /** Ends waits for the server. */
   readonly signal: AbortSignal;
   readonly emit: QueueListener;
+  readonly health: QueueHealth;
+  readonly outbox: Outbox;
   /** Must not reject. */
   readonly beat: () => Promise<void>;
 }
 
-/** Starts what every consumer does beside its jobs: beat, promote, reap, and hourly tidying. */
-export function startUpkeep(options: UpkeepOptions): readonly Ticker[] {
-  const { link, keys, consumer, signal, emit } = options;
-  const upkeep = (everyMs: number, work: (client: Redis) => Promise<void>, firstMs = everyMs): Ticker =>
-    startTicker({
-      ...options,
-      everyMs,
-      firstMs,
-      jitter: 0.5,
-      run: async () => {
-        // What fails here fails for the beat and the claims too, which report it; the next round tries again.
-        await link
-          .ready(signal)
-          .then(() => link.use(work))
-          .catch(() => undefined);
-      },
-    });
+interface Chore {
+  /** Undefined: too rare to be waited for when it has failed. */
+  readonly part: HealthPart | undefined;
+  readonly everyMs: number;
+  readonly firstMs?: number;
+  /** Answers false where it was another runner's turn. */
+  readonly work: () => Promise<boolean>;
+}
 
-  return [
-    startTicker({ ...options, everyMs: options.beatMs, jitter: 0.1, run: options.beat }),
-    upkeep(options.promoteEveryMs, async (client) => {
-      const count = await promoteDue(client, keys);
+/** Starts what every consumer does beside its jobs: beat, promote, reap, send dead letters on, and hourly tidying. */
+export function startUpkeep(options: UpkeepOptions): readonly Ticker[] {
+  const { keys, outbox, signal, promoteEveryMs } = options;
+  const chores = [promote(options), reap(options), sweep(options)].map((chore) =>
+    startTicker({ ...options, ...chore, jitter: 0.5, run: () => carryOut(chore, options) }),
+  );
+  const beat = startTicker({ ...options, everyMs: options.beatMs, jitter: 0.1, run: options.beat });
+  if (keys.outbox === undefined) return [beat, ...chores];
+  const chore: Chore = { part: 'outbox', everyMs: promoteEveryMs, firstMs: 1, work: () => outbox.flush(signal) };
+  return [beat, ...chores, startTicker({ ...options, ...chore, jitter: 0.5, run: () => carryOut(chore, options) })];
+}
+
+/** One round; never rejects. The next one tries again. */
+async function carryOut({ part, work }: Chore, { link, signal, health, emit }: UpkeepOptions): Promise<void> {
+  try {
+    await link.ready(signal);
+    const wasOurs = await work();
+    if (wasOurs && part) health.succeed(part);
+  } catch (thrown) {
+    const error = coerceError(thrown, 'QUEUE_UNAVAILABLE');
+    // A lost connection fails for the beat and the claims too, which report it. A right that is missing may fail here only.
+    if (!isRefusal(error.cause)) return;
+    if (part) health.fail(part, error);
+    else emit({ type: 'warning', message: error.message });
+  }
+}
+
+function promote({ link, keys, promoteEveryMs, emit }: UpkeepOptions): Chore {
+  return {
+    part: 'promote',
+    everyMs: promoteEveryMs,
+    work: async () => {
+      const count = await link.use((client) => promoteDue(client, keys));
       if (count > 0) emit({ type: 'promoted', count });
-    }),
-    upkeep(options.reapEveryMs, async (client) => {
-      const gateMs = Math.min(MAX_REAP_GATE_MS, (options.reapEveryMs * 2) / 3);
-      if (!(await passGate(client, keys.reapGate, gateMs))) return;
-      for (const reaped of await reapDead(client, keys, consumer)) emit({ type: 'reaped', ...reaped });
-    }),
-    upkeep(
-      HOUR_MS,
-      async (client) => {
-        if (!(await passGate(client, keys.sweepGate, HOUR_MS / 2))) return;
+      return true;
+    },
+  };
+}
+
+function reap({ link, keys, reapEveryMs, consumer, emit }: UpkeepOptions): Chore {
+  return {
+    part: 'reap',
+    everyMs: reapEveryMs,
+    work: () =>
+      link.use(async (client) => {
+        const gateMs = Math.min(MAX_REAP_GATE_MS, (reapEveryMs * 2) / 3);
+        if (!(await passGate(client, keys.reapGate, gateMs))) return false;
+        for (const reaped of await reapDead(client, keys, consumer)) emit({ type: 'reaped', ...reaped });
+        return true;
+      }),
+  };
+}
+
+function sweep({ link, keys }: UpkeepOptions): Chore {
+  return {
+    part: undefined,
+    everyMs: HOUR_MS,
+    firstMs: FIRST_SWEEP_MS,
+    work: () =>
+      link.use(async (client) => {
+        if (!(await passGate(client, keys.sweepGate, HOUR_MS / 2))) return false;
         await pruneTries(client, keys);
         await findForgotten(client, keys);
-      },
-      FIRST_SWEEP_MS,
-    ),
-  ];
+        return true;
+      }),
+  };
 }
 
 /** Moves what is due in the retry set back into the queue. Any number of consumers may do so at the same time. */

@@ -6,6 +6,7 @@ import type { JobType } from '../job.js';
 import { VERSION } from '../version.js';
 import { systemClock } from '../clock.js';
 import type { Claim, Failure, Queue, QueueDepth, QueueEvent, QueueListener, RetryOutcome } from './queue.js';
+import { isRefusal } from './redis-errors.js';
 import { measureDepth, warnOfEviction } from './redis-inspection.js';
 import { type RedisQueueOptions, type ResolvedRedisQueueOptions, resolveRedisQueueOptions } from './redis-options.js';
 import { makeRedisParts, type RedisParts } from './redis-parts.js';
@@ -19,6 +20,8 @@ export type { RedisQueueOptions } from './redis-options.js';
 
 const CLOSE_DEADLINE_MS = 8000;
 const HANG_UP_MS = 500;
+/** How long other things wait for the dead letters' own server, which may be the only one that is down. */
+const LETTERS_MS = 2000;
 const LEAVE_BACKOFF = { backoffBaseMs: 50, backoffMaxMs: 1000 };
 
 /**
@@ -102,7 +105,9 @@ class RedisQueue implements Queue {
   }
 
   async depth(): Promise<QueueDepth> {
-    return measureDepth(this.#parts.commands, this.#parts.keys);
+    const { commands, letters, keys } = this.#parts;
+    if (letters !== commands) await within(LETTERS_MS, letters.ready(this.#closing.signal), systemClock);
+    return measureDepth(commands, letters, keys);
   }
 
   close({ deadlineMs = CLOSE_DEADLINE_MS }: { readonly deadlineMs?: number } = {}): Promise<void> {
@@ -111,7 +116,7 @@ class RedisQueue implements Queue {
   }
 
   async #open(): Promise<void> {
-    const { commands, keys } = this.#parts;
+    const { commands, keys, health, outbox } = this.#parts;
     await commands.ready(this.#closing.signal);
     await warnOfEviction(commands, (message) => this.#emit({ type: 'warning', message }));
     // A refusal here is reported; every claim asks again.
@@ -120,7 +125,7 @@ class RedisQueue implements Queue {
     this.#upkeep = startUpkeep({
       ...this.#options,
       link: commands,
-      keys,
+      ...{ keys, health, outbox },
       consumer: this.#consumer,
       signal: this.#closing.signal,
       clock: systemClock,
@@ -130,7 +135,7 @@ class RedisQueue implements Queue {
   }
 
   async #close(deadlineMs: number): Promise<void> {
-    const { commands, blocking, processing } = this.#parts;
+    const { commands, blocking, letters, processing } = this.#parts;
     this.#closing.abort(closedError(this.name));
     const leaving = new AbortController();
     const left = this.#leave(leaving.signal);
@@ -138,7 +143,7 @@ class RedisQueue implements Queue {
     await within(Math.max(0, deadlineMs - HANG_UP_MS), left, systemClock);
     leaving.abort();
     processing.close();
-    await Promise.all([commands.close(HANG_UP_MS), blocking.close(HANG_UP_MS)]);
+    await Promise.all([commands, blocking, letters].map((link) => link.close(HANG_UP_MS)));
     await left;
   }
 
@@ -149,17 +154,33 @@ class RedisQueue implements Queue {
     // All of these end by the signal of closing; a beat after the end would register again.
     await Promise.allSettled([this.#opened, this.#claiming.idle()]);
     await Promise.all(this.#upkeep.map((ticker) => ticker.stop()));
+    let failure: RunnerError | undefined;
     for (let attempt = 1; !signal.aborted; attempt += 1) {
       try {
         await commands.ready(signal);
         await processing.giveBack();
         // A stray claim may still come in; it is found through the registration, which runs out by itself.
         if (!claimer.mayHaveStray) await commands.use((client) => registration.end(client));
-        return;
-      } catch {
+        failure = undefined;
+        break;
+      } catch (thrown) {
+        failure = coerceError(thrown, 'QUEUE_UNAVAILABLE');
         await pause(backoffMs(attempt, LEAVE_BACKOFF, this.#options.random), signal, systemClock);
       }
     }
+    // Nobody else will say so: with a right missing, the others take this one for dead each time.
+    if (failure && isRefusal(failure.cause)) this.#emit({ type: 'warning', message: failure.message });
+    // What stays in the outbox is sent on by another runner, or by the next one that starts.
+    await this.#drainOutbox(signal);
+  }
+
+  async #drainOutbox(signal: AbortSignal): Promise<void> {
+    const isLate = new AbortController();
+    const cancel = systemClock.after(LETTERS_MS, () => isLate.abort());
+    const either = anySignal([signal, isLate.signal]);
+    await this.#parts.outbox.drain(either.signal).catch(() => undefined);
+    cancel();
+    either.dispose();
   }
 
   async #beat(): Promise<void> {

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { inspect } from 'node:util';
 
 import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
@@ -24,6 +27,7 @@ beforeEach(async () => {
   lab = makeLab(base);
 });
 afterEach(async () => {
+  await lab.client.replicaof('NO', 'ONE');
   await lab.client.config('SET', 'maxmemory', '0');
   await lab.client.call('CLIENT', 'UNPAUSE');
   await lab.tidy();
@@ -445,6 +449,51 @@ describe('a server that refuses', () => {
     expect(one.count('lease:lost') + one.count('adopted')).toBe(0);
   });
 
+  it('because it has lost its primary is waited for', async () => {
+    const one = await lab.open();
+    await lab.push('a');
+    const [claim] = await claimSome(one);
+    await lab.client.config('SET', 'replica-serve-stale-data', 'no');
+    await lab.client.replicaof('127.0.0.1', '1');
+    const acked = one.queue.ack([claim!]);
+    await claimUntil(one, 'it is told', () => one.count('down') > 0);
+    expect(one.events.find(({ type }) => type === 'down')).toMatchObject({
+      error: { message: expect.stringMatching(/MASTERDOWN|READONLY/) as string },
+    });
+    await lab.client.replicaof('NO', 'ONE');
+    await lab.client.config('SET', 'replica-serve-stale-data', 'yes');
+    await acked;
+    const isGone = async (): Promise<boolean> => (await lab.client.llen(await one.list())) === 0;
+    await claimUntil(one, 'the acknowledgement is made good', isGone);
+    expect(one.count('lease:lost') + one.count('adopted')).toBe(0);
+  });
+
+  it('because it can not save is waited for', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'clip-runner-unsaved-'));
+    const server = await startRedis({ config: { dir: folder, save: '3600 1000000' } });
+    onTestFinished(() => server.stop());
+    const client = server.client();
+    const own = makeLab({ server, client });
+    onTestFinished(() => own.tidy());
+    const one = await own.open();
+    await own.push('a', 'b');
+    const claims = await one.queue.claim(1, never);
+    await rm(folder, { recursive: true });
+    await client.bgsave().catch(() => undefined);
+    await until('it could not save', async () => (await client.info('persistence')).includes('bgsave_status:err'));
+    const acked = one.queue.ack(claims);
+    expect(await one.queue.claim(1, never)).toEqual([]);
+    await until('it is told', () => one.count('down') > 0);
+    expect(one.events.find(({ type }) => type === 'down')).toMatchObject({
+      error: { message: expect.stringContaining('MISCONF') as string },
+    });
+    await client.config('SET', 'stop-writes-on-bgsave-error', 'no');
+    const late = await claimUntil(one, 'it is up again', () => one.count('up') > 0);
+    await acked;
+    expect([...texts(late), ...texts(late.length > 0 ? [] : await claimSome(one))]).toEqual(['b']);
+    expect(one.count('lease:lost') + one.count('adopted')).toBe(0);
+  });
+
   it('to know its scripts any more is taught them again', async () => {
     const one = await lab.open();
     await lab.push('a', 'b');
@@ -483,6 +532,58 @@ describe('a server that dies', () => {
     await one.queue.close();
     expect(await own.waiting()).toEqual(['b', 'c']);
     expect(one.count('adopted') + one.count('lease:lost')).toBe(0);
+  });
+
+  it('and reads its data for a while is waited for', async () => {
+    // Half a millisecond for each key that it reads.
+    const server = await startRedis({ config: { save: '3600 1000000', 'key-load-delay': '500' } });
+    onTestFinished(() => server.stop());
+    const client = server.client();
+    const own = makeLab({ server, client });
+    onTestFinished(() => own.tidy());
+    const one = await own.open();
+    await own.push('a', 'b');
+    const claims = await one.queue.claim(1, never);
+    await client.eval("for i = 1, 3000 do redis.call('SET', 'filler:' .. i, i) end", 0);
+    await client.save();
+    await server.kill();
+    const started = server.start();
+    const late = await claimUntil(one, 'it is up again', () => one.count('up') > 0);
+    await started;
+    await one.queue.ack(claims);
+    expect(texts(late.length > 0 ? late : await claimSome(one))).toEqual(['b']);
+    expect(one.count('lease:lost') + one.count('adopted')).toBe(0);
+  });
+
+  it('and comes back from an old snapshot runs again what it had forgotten of, and no more', async () => {
+    const server = await startRedis({ config: { save: '3600 1000000' } });
+    onTestFinished(() => server.stop());
+    const client = server.client();
+    const own = makeLab({ server, client });
+    onTestFinished(() => own.tidy());
+    const one = await own.open();
+    await own.push('acked', 'buried', 'retried', 'claimed later', 'waits');
+    const [acked, buried, retried] = await one.queue.claim(3, never);
+    await client.save();
+    await one.queue.ack([acked!]);
+    await one.queue.bury(buried!, { error: new RunnerError('IMAGE_DECODE', 'x') });
+    await one.queue.retry(retried!, failure);
+    const later = await one.queue.claim(1, never);
+    await server.kill();
+    await server.start();
+    const again: string[] = texts(later);
+    // What was claimed after the snapshot is in the queue again, and in hand.
+    await until('all has come to an end', async () => {
+      for (const claim of await one.queue.claim(1, never)) {
+        again.push(claim.raw.toString());
+        await one.queue.ack([claim]);
+      }
+      return again.length >= 6;
+    });
+    await one.queue.ack(later);
+    expect(again.sort()).toEqual(['acked', 'buried', 'claimed later', 'claimed later', 'retried', 'waits']);
+    expect(await client.llen(await one.list())).toBe(0);
+    expect(await own.waiting()).toEqual([]);
   });
 
   it('and comes back older hands out again what it had forgotten of', async () => {

@@ -1,12 +1,13 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 
 import { RunnerError } from '../../src/errors.js';
 import { sha1Hex } from '../../src/queue/dead-letter.js';
 import type { Claim } from '../../src/queue/queue.js';
 import { findForgotten, pruneTries } from '../../src/queue/redis-upkeep.js';
-import { makeLab, never, type RedisLab, startLabServer } from '../support/redis-lab.js';
+import { plainEnvironment, Program, ROOT } from '../support/program.js';
+import { type LabQueue, makeLab, never, QUICK, type RedisLab, startLabServer } from '../support/redis-lab.js';
 import { until } from '../support/until.js';
 
 let base: Awaited<ReturnType<typeof startLabServer>>;
@@ -22,6 +23,28 @@ beforeEach(() => {
 afterEach(() => lab.tidy());
 
 const texts = (claims: readonly Claim[]): string[] => claims.map(({ raw }) => raw.toString());
+
+/** A process with three jobs in hand; it acknowledges them when it reads a line. */
+const SLEEPER = `
+import { redisQueue } from '${ROOT}dist/index.js';
+const { URL, NAME, OPTIONS } = process.env;
+const queue = redisQueue({ ...JSON.parse(OPTIONS), url: URL, name: NAME });
+await queue.open((event) => console.log(JSON.stringify(event)));
+const claims = await queue.claim(3, new AbortController().signal);
+console.log('claimed ' + claims.length);
+process.stdin.once('data', async () => {
+  await queue.ack(claims);
+  console.log('acked');
+  await queue.close();
+  process.exit(0);
+});`;
+
+async function claimSuspect({ queue }: LabQueue): Promise<readonly Claim[]> {
+  let claims: readonly Claim[] = [];
+  await until('a suspect can be claimed', async () => (claims = await queue.claim(1, never)).length > 0);
+  expect(claims.map(({ isSuspect }) => isSuspect)).toEqual([true]);
+  return claims;
+}
 
 describe('a consumer that dies', () => {
   it('leaves its elements to the others, as suspects, oldest first and one at a time', async () => {
@@ -160,6 +183,30 @@ describe('a consumer that lives', () => {
     await one.queue.ack(claims);
     expect(one.count('lease:lost')).toBe(1);
     expect(await lab.client.lrange(await other.list(), 0, -1)).toEqual(texts(theirs));
+  });
+
+  it('that is stopped for too long and goes on does so without harm', async () => {
+    await lab.push('a', 'twin', 'twin');
+    const sleeper = new Program(process.execPath, ['--input-type=module', '--eval', SLEEPER], {
+      env: plainEnvironment({ URL: lab.server.url, NAME: lab.name, OPTIONS: JSON.stringify(QUICK) }),
+      stdin: 'pipe',
+    });
+    onTestFinished(() => void sleeper.child.kill('SIGKILL'));
+    await sleeper.prints(/claimed 3/);
+    sleeper.child.kill('SIGSTOP');
+    const other = await lab.open();
+    const [first] = await claimSuspect(other);
+    sleeper.child.kill('SIGCONT');
+    await sleeper.prints(/"lease:lost","count":3/);
+    sleeper.child.stdin?.write('go on\n');
+    await sleeper.prints(/acked/);
+    // It had lost them: what the other one has in hand is still there, as are the rest.
+    expect(await lab.client.lrange(await other.list(), 0, -1)).toEqual(texts([first!]));
+    expect(await lab.client.llen(lab.keys.suspects)).toBe(2);
+    await other.queue.ack([first!]);
+    for (let left = 2; left > 0; left -= 1) await other.queue.ack(await claimSuspect(other));
+    expect((await sleeper.end()).ended).toBe(0);
+    expect(await other.queue.depth()).toEqual({ waiting: 0, inFlight: 0, retry: 0, suspects: 0, dead: 0 });
   });
 
   it('says so where an acknowledgement finds nothing to remove', async () => {

@@ -1,8 +1,6 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
-import { RunnerError } from '../../src/errors.js';
 import { sha1Hex } from '../../src/queue/dead-letter.js';
-import type { Claim } from '../../src/queue/queue.js';
 import {
   BURY,
   GIVE_BACK_SUSPECT,
@@ -12,8 +10,7 @@ import {
   runScript,
   type Script,
 } from '../../src/queue/redis-scripts.js';
-import { makeLab, never, type RedisLab, startLabServer } from '../support/redis-lab.js';
-import { until } from '../support/until.js';
+import { makeLab, type RedisLab, startLabServer } from '../support/redis-lab.js';
 
 let base: Awaited<ReturnType<typeof startLabServer>>;
 let lab: RedisLab;
@@ -201,69 +198,6 @@ describe('every script', () => {
     expect(await bury('a', 'entry', 'id')).toBe('buried');
   });
 });
-
-describe('a user with the documented rights and no others', () => {
-  it('can do everything that a queue does', async () => {
-    const { name } = lab;
-    await lab.client.call('ACL', ...aclRule('runner', 'pw', name));
-    const connection = { host: '127.0.0.1', port: lab.server.port, username: 'runner', password: 'pw' };
-    await lab.leaveBehind('dead', 'suspect');
-    const one = await lab.open({ connection });
-    await lab.push('done', 'retried', 'buried', 'given back');
-
-    const claimed = new Map<string, Claim>();
-    await until('everything is in hand', async () => {
-      for (const claim of await one.queue.claim(10, never)) claimed.set(claim.raw.toString(), claim);
-      return claimed.size === 5;
-    });
-    expect(one.events).toContainEqual({ type: 'reaped', consumer: 'dead', count: 1 });
-    expect(claimed.get('suspect')!.isSuspect).toBe(true);
-    await one.queue.ack([claimed.get('done')!, claimed.get('suspect')!]);
-    await one.queue.bury(claimed.get('buried')!, { error: new RunnerError('JOB_INVALID', 'x') });
-    await one.queue.retry(claimed.get('retried')!, { error: new RunnerError('FILE_IO', 'x') });
-    await until('the retry is due', () => one.count('promoted') === 1);
-    expect(await one.queue.depth()).toEqual({ waiting: 1, inFlight: 1, retry: 0, suspects: 0, dead: 1 });
-    await one.queue.close();
-    expect(await lab.waiting()).toEqual(['given back', 'retried']);
-    expect(one.events.filter(({ type }) => type === 'down' || type === 'warning')).toEqual([]);
-    const log = (await lab.client.call('ACL', 'LOG')) as unknown[];
-    expect(log).toEqual([]);
-  });
-
-  it('is told what is missing where it lacks a right', async () => {
-    const rule = aclRule('poor', 'pw', lab.name).filter((part) => part !== '+blmove' && part !== '+lmove');
-    await lab.client.call('ACL', ...rule);
-    const connection = { host: '127.0.0.1', port: lab.server.port, username: 'poor', password: 'pw' };
-    const one = await lab.open({ connection });
-    await lab.push('a');
-    expect(await one.queue.claim(1, never)).toEqual([]);
-    expect(one.events[0]).toMatchObject({ type: 'down', error: { code: 'QUEUE_UNAVAILABLE' } });
-    expect(one.events[0]).toMatchObject({ error: { message: expect.stringContaining('Grant its user') as string } });
-    await lab.client.call('ACL', 'SETUSER', 'poor', '+blmove', '+lmove');
-    expect(await one.queue.claim(1, never)).toHaveLength(1);
-    expect(one.events.map(({ type }) => type)).toEqual(['down', 'up']);
-  });
-});
-
-/** The rule that the documentation gives. */
-function aclRule(user: string, password: string, queue: string): string[] {
-  const commands =
-    '+lmove +blmove +lrem +lpos +lpush +rpush +lrange +llen +set +get +exists +pexpire +pttl +unlink +incr +hincrby ' +
-    '+hset +hget +hmget +hgetall +hdel +hscan +zscore +zadd +zrem +zrangebyscore +zcard +sadd +srem +smembers +sscan ' +
-    '+evalsha +eval +script|load +time +ping +hello +auth +select +client|setname +info';
-  const keys = [`~${queue}`, `~${queue}_dlq`, `~runner:{${queue}}:*`];
-  return [
-    'SETUSER',
-    user,
-    'on',
-    `>${password}`,
-    'resetkeys',
-    ...keys,
-    'resetchannels',
-    '-@all',
-    ...commands.split(' '),
-  ];
-}
 
 /** Replies with their Buffers as text. */
 function plain(reply: unknown): unknown {

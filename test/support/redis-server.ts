@@ -1,11 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { Redis } from 'ioredis';
+
+/** The port of a node's cluster bus is so much higher than its own. */
+const CLUSTER_BUS = 10_000;
 
 export interface RedisServerOptions {
   /** Further lines of configuration, as arguments: `{ appendonly: 'yes' }`. */
@@ -15,6 +18,8 @@ export interface RedisServerOptions {
    * @default '127.0.0.1'
    */
   readonly host?: string;
+  /** Makes it a Sentinel with these lines of configuration. */
+  readonly sentinel?: readonly string[];
 }
 
 /** A redis-server of one's own: on a free port, with a folder of its own, without saving. */
@@ -23,6 +28,8 @@ export interface RedisServer {
   readonly port: number;
   /** A new client; closed by `stop()`. */
   client(): Redis;
+  /** `SIGSTOP`: it is silent, its connections stay open; `SIGCONT`: it goes on. */
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void;
   /** Ends the process the hard way; what it saved stays, and `start()` reads it again on the same port. */
   kill(): Promise<void>;
   start(): Promise<void>;
@@ -34,15 +41,22 @@ export interface RedisServer {
  * Starts a private redis-server. For tests that need a server of their own (configuration, faults, restarts).
  * @throws where there is no redis-server on the PATH.
  */
-export async function startRedis({ config = {}, host = '127.0.0.1' }: RedisServerOptions = {}): Promise<RedisServer> {
+export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
+  const { config = {}, host = '127.0.0.1', sentinel } = options;
   const folder = await mkdtemp(join(tmpdir(), 'clip-runner-redis-'));
-  const port = await freePort(host);
+  const port = await freePort(config['cluster-enabled'] === 'yes' ? CLUSTER_BUS : 0, host);
   const url = `redis://${host}:${port}/0`;
   const clients: Redis[] = [];
   let child: ChildProcess | undefined;
 
   const settings = { port: String(port), bind: host, dir: folder, save: '', appendonly: 'no', ...config };
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+  const sentinelFile = join(folder, 'sentinel.conf');
+  if (sentinel) {
+    const lines = [`port ${port}`, 'bind 127.0.0.1', `dir ${folder}`, ...sentinel];
+    await writeFile(sentinelFile, lines.join('\n'));
+    args.splice(0, args.length, sentinelFile, '--sentinel');
+  }
 
   // Also where the tests end without stopping it.
   const killNow = (): void => void child?.kill('SIGKILL');
@@ -74,6 +88,7 @@ export async function startRedis({ config = {}, host = '127.0.0.1' }: RedisServe
     port,
     kill,
     start,
+    signal: (name) => void child?.kill(name),
     client: () => {
       const client = new Redis(url, { lazyConnect: false, maxRetriesPerRequest: null });
       // Some tests take the server away; what fails is seen by the command.
@@ -125,13 +140,29 @@ async function untilAnswering(url: string, child: ChildProcess): Promise<void> {
   }
 }
 
-async function freePort(host: string): Promise<number> {
-  const server = createServer().listen(0, host);
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
+/** A port that nobody listens on, and neither on the one that is so much higher. */
+export async function freePort(offset = 0, host = '127.0.0.1'): Promise<number> {
+  for (;;) {
+    const server = createServer().listen(0, host);
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    server.close();
+    await once(server, 'close');
+    if (offset === 0 || (port + offset <= 65_535 && (await isFree(port + offset)))) return port;
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, '127.0.0.1');
+  const isListening = await Promise.race([
+    once(server, 'listening').then(() => true),
+    once(server, 'error').then(() => false),
+  ]);
+  if (isListening) {
+    server.close();
+    await once(server, 'close');
+  }
+  return isListening;
 }
 
 function missing(cause: unknown): Error {

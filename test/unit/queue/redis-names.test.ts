@@ -19,6 +19,15 @@ describe('redisKeys', () => {
     expect(slotOf('runner:{a}b}:p')).toBe(15_495);
   });
 
+  it('sends dead letters by way of the outbox where a cluster may keep them elsewhere', () => {
+    expect(redisKeys('photos', 'photos_dlq').outbox).toBeUndefined();
+    expect(redisKeys('photos', 'photos_dlq', true).outbox).toBe('runner:{photos}:dlqout');
+    expect(redisKeys('photos', '{photos}:dlq', true).outbox).toBeUndefined();
+    expect(redisKeys('{x}photos', 'dead{x}', true).outbox).toBeUndefined();
+    expect(redisKeys('{x}photos', 'x', true).outbox).toBeUndefined();
+    expect(redisKeys('photos', 'a}b', true).outbox).toBe('runner:{photos}:dlqout');
+  });
+
   it.each(['a}b', '{}x', 'a}{b'])('refuses %s, whose keys would part', (name) => {
     expect(() => redisKeys(name, 'dlq')).toThrow(RunnerError);
     expect(() => redisKeys(name, 'dlq')).toThrow(/"name" must be/);

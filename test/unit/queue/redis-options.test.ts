@@ -3,15 +3,15 @@ import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 
 import { type RunnerError } from '../../../src/errors.js';
-import { describeConnection, parseRedisUrl } from '../../../src/queue/redis-connection.js';
+import { parseRedisUrl } from '../../../src/queue/redis-connection.js';
 import { queueError, refusalCode } from '../../../src/queue/redis-errors.js';
+import { describeServers, resolveServers } from '../../../src/queue/redis-servers.js';
 import { type RedisQueueOptions, resolveRedisQueueOptions } from '../../../src/queue/redis-options.js';
 
 describe('parseRedisUrl', () => {
   it('reads host, port, database, user and password', () => {
     expect(parseRedisUrl('redis://me:p%40ss@[::1]:6380/3')).toEqual({
-      host: '::1',
-      port: 6380,
+      hosts: [{ host: '::1', port: 6380 }],
       db: 3,
       username: 'me',
       password: 'p@ss',
@@ -19,7 +19,25 @@ describe('parseRedisUrl', () => {
   });
 
   it('fills in what Redis takes for granted', () => {
-    expect(parseRedisUrl('redis://cache')).toEqual({ host: 'cache', port: 6379, db: 0 });
+    expect(parseRedisUrl('redis://cache')).toEqual({ hosts: [{ host: 'cache', port: undefined }], db: 0 });
+    expect(resolveServers({ url: 'redis://cache' })).toEqual({
+      kind: 'single',
+      connection: { host: 'cache', port: 6379, db: 0 },
+    });
+  });
+
+  it('reads several hosts, whose user and password are the same', () => {
+    expect(parseRedisUrl('rediss://me:p%2Css@a:1,[::2]:3,c/0')).toEqual({
+      hosts: [
+        { host: 'a', port: 1 },
+        { host: '::2', port: 3 },
+        { host: 'c', port: undefined },
+      ],
+      db: 0,
+      username: 'me',
+      password: 'p,ss',
+      tls: {},
+    });
   });
 
   it('speaks TLS to rediss://', () => {
@@ -32,6 +50,8 @@ describe('parseRedisUrl', () => {
     'u:hunter2@x',
     'redis://u:hunter2%@x',
     'redis://u:hunter2/@x',
+    'redis://u:hunter2@a:1,b:x',
+    'redis://a:1,u:hunter2@b/x',
   ])('refuses %s without repeating the password', (url) => {
     const error = failure(() => parseRedisUrl(url));
     expect(error.code).toBe('OPTIONS_INVALID');
@@ -40,7 +60,13 @@ describe('parseRedisUrl', () => {
   });
 
   it('is described without credentials', () => {
-    expect(describeConnection(parseRedisUrl('redis://me:secret@cache:6380/2'))).toBe('cache:6380/2');
+    expect(describeServers(resolveServers({ url: 'redis://me:secret@cache:6380/2' }))).toBe('cache:6380/2');
+    expect(describeServers(resolveServers({ url: 'redis://me:secret@a,b:1', cluster: true }))).toBe(
+      'the cluster of a:6379, b:1',
+    );
+    expect(describeServers(resolveServers({ url: 'redis://me:secret@a,b:1', sentinelName: 'main' }))).toBe(
+      'the primary "main" of 2 sentinels',
+    );
   });
 });
 
@@ -57,6 +83,13 @@ describe('the options of redisQueue', () => {
     ['"deadLetterName" must be', { name: 'x', deadLetterName: 'x' }],
     ['"connection.keyPrefix" must be absent', { connection: { keyPrefix: 'p:' } }],
     ['exclude each other', { url: 'redis://x', connection: {} }],
+    ['"cluster" and Sentinels exclude each other', { cluster: true, sentinelName: 'main' }],
+    ['"cluster" must be true or false', { cluster: 'yes' as never }],
+    ['may name several hosts only with "cluster"', { url: 'redis://a,b' }],
+    ['must name no database but 0', { url: 'redis://a/3', cluster: true }],
+    ['"sentinelName" must be', { sentinelName: '' }],
+    ['"sentinelName" goes with "url"', { sentinelName: 'main', connection: {} }],
+    ['and the "name" of the primary', { connection: { sentinels: [{ host: 'a' }] } }],
     ['there is no option "beat"', { beat: 1 } as RedisQueueOptions],
   ])('says that %s', (message, options) => {
     expect(failure(() => resolveRedisQueueOptions(options))).toMatchObject({
