@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { settingsCommand } from './cli/command.js';
+import { dlqCommand } from './cli/dlq.js';
 import { runDemo, type DemoOptions } from './cli/demo.js';
 import { modelsCommand } from './cli/models.js';
 import { peopleCommand } from './cli/people.js';
@@ -38,6 +39,7 @@ const commands = [
   searchCommand(),
   peopleCommand(),
   modelsCommand(),
+  dlqCommand(),
   settingsCommand('serve', 'embed texts for HTTP clients until told to stop', SERVE_VARIABLES, runServe),
 ];
 for (const command of commands) program.addCommand(command);
