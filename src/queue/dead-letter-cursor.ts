@@ -37,6 +37,7 @@ export class DeadLetterCursor {
   readonly total: number;
   #left: number;
   #passed = 0;
+  #window = 1;
   /** Digests of the last entries passed, the last one at the end. */
   #anchors: readonly string[] = [];
 
@@ -64,9 +65,12 @@ export class DeadLetterCursor {
   async page(): Promise<readonly PlacedEntry[]> {
     while (this.#left > 0) {
       const most = Math.min(PAGE_ENTRIES, this.#left);
-      const bounds = { most, maxBytes: PAGE_BYTES, longestBytes: LONGEST_BYTES };
+      const bounds = { most, maxBytes: PAGE_BYTES, longestBytes: LONGEST_BYTES, window: this.#window };
       const first = this.#passed;
-      const { before, entries } = await this.#link.use((client) => readEntries(client, this.#key, first, bounds));
+      const { before, entries, window } = await this.#link.use((client) =>
+        readEntries(client, this.#key, first, bounds),
+      );
+      this.#window = window;
       const anchor = this.#anchors.at(-1);
       if (anchor === undefined || anchor === before) return this.#place(first, entries);
       await this.#findAnchor();
@@ -84,7 +88,7 @@ export class DeadLetterCursor {
   /** Others have taken entries out: goes on behind the last one passed that is still there. */
   async #findAnchor(): Promise<void> {
     const from = Math.max(0, this.#passed - LOOK_BACK);
-    const bounds = { most: this.#passed - from, maxBytes: 1, longestBytes: -1 };
+    const bounds = { most: this.#passed - from, maxBytes: 1, longestBytes: -1, window: 1 };
     const { entries } = await this.#link.use((client) => readEntries(client, this.#key, from, bounds));
     const digests = entries.map((entry) => (Buffer.isBuffer(entry) ? '' : entry.sha1));
     for (let count = this.#anchors.length; count > 0; count -= 1) {

@@ -2,16 +2,20 @@ import type { Redis } from 'ioredis';
 
 import { runScript, script } from './redis-scripts.js';
 
+/** From this length on entries are looked at one by one. */
+const SHORT_BYTES = 65_536;
+const WINDOW_AFTER_SHORT = 250;
+
 /**
  * Reads some dead letters. Places count from the right end, where the oldest lies at place 0: new ones are pushed at the left
- * and move nothing. The window grows from a single entry and shrinks again at a long one, so that neither the server nor
- * the answer holds many long ones at a time.
- * KEYS dead letters. ARGV first place, most entries, most bytes, longest entry that is answered whole.
+ * and move nothing. The window within which the server looks at once grows while entries are short, and is one entry
+ * after a long one, so that neither the server nor the answer holds many long ones at a time.
+ * KEYS dead letters. ARGV first place, most entries, most bytes, longest entry that is answered whole, first window.
  * → SHA-1 of the entry before the first place ('' where there is none), then for each, oldest first: entry | {length, SHA-1}
  */
 const READ = script(`
 local first, most, budget, longest = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local replies, bytes, window = {''}, 0, 1
+local replies, bytes, window = {''}, 0, tonumber(ARGV[5])
 if first > 0 then
   local before = redis.call('LRANGE', KEYS[1], -first, -first)[1]
   if before then replies[1] = redis.sha1hex(before) end
@@ -19,10 +23,10 @@ end
 local function read()
   local right = -first - #replies
   local found = redis.call('LRANGE', KEYS[1], right - math.min(window, most - #replies + 1) + 1, right)
-  window = math.min(window * 2, 64)
+  window = math.min(window * 2, ${WINDOW_AFTER_SHORT})
   for place = #found, 1, -1 do
     local entry = found[place]
-    if #entry > 65536 then window = 1 end
+    if #entry > ${SHORT_BYTES} then window = 1 end
     if #entry > longest then
       table.insert(replies, {#entry, redis.sha1hex(entry)})
     else
@@ -74,6 +78,8 @@ export interface ReadPage {
   readonly before: string;
   /** Oldest first. */
   readonly entries: readonly ReadEntry[];
+  /** For the next page. */
+  readonly window: number;
 }
 
 export interface ReadBounds {
@@ -81,6 +87,8 @@ export interface ReadBounds {
   readonly maxBytes: number;
   /** A longer entry is not answered whole. */
   readonly longestBytes: number;
+  /** How many entries the server may look at in one go before it knows how long they are; that of the page before, or 1. */
+  readonly window: number;
 }
 
 /** Reads dead letters from a place on; the oldest has place 0. */
@@ -88,15 +96,17 @@ export async function readEntries(
   client: Redis,
   deadLetters: string,
   first: number,
-  { most, maxBytes, longestBytes }: ReadBounds,
+  { most, maxBytes, longestBytes, window }: ReadBounds,
 ): Promise<ReadPage> {
-  const reply = await runScript(client, READ, [deadLetters], [first, most, maxBytes, longestBytes]);
+  const reply = await runScript(client, READ, [deadLetters], [first, most, maxBytes, longestBytes, window]);
   const [before, ...entries] = reply as readonly [Buffer, ...(Buffer | readonly [number, Buffer])[]];
+  const isShort = entries.every((entry) => (Buffer.isBuffer(entry) ? entry.length : entry[0]) <= SHORT_BYTES);
   return {
     before: before.toString(),
     entries: entries.map((entry) =>
       Buffer.isBuffer(entry) ? entry : { sizeBytes: entry[0], sha1: entry[1].toString() },
     ),
+    window: isShort ? WINDOW_AFTER_SHORT : 1,
   };
 }
 
