@@ -7,6 +7,7 @@ import { modelsCommand } from './cli/models.js';
 import { peopleCommand } from './cli/people.js';
 import { PHOTOS_VARIABLES, runPhotos } from './cli/photos.js';
 import { searchCommand } from './cli/search.js';
+import { statusCommand } from './cli/status.js';
 import { TEXTS_VARIABLES, runTexts } from './cli/texts.js';
 import { SERVE_VARIABLES, runServe } from './cli/serve.js';
 import { RunnerError, type ErrorCode } from './errors.js';
@@ -40,6 +41,7 @@ const commands = [
   peopleCommand(),
   modelsCommand(),
   dlqCommand(),
+  statusCommand(),
   settingsCommand('serve', 'embed texts for HTTP clients until told to stop', SERVE_VARIABLES, runServe),
 ];
 for (const command of commands) program.addCommand(command);
