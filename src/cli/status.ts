@@ -88,8 +88,8 @@ async function watch(watches: readonly QueueWatch[], everyMs: number, isJson: bo
         (looks) => {
           if (isJson) return json(looks);
           if (!isScreen) return looks.map((look) => `${lookLine(look)}\n`).join('');
-          const shown = lookLines(looks).slice(0, Math.max(1, process.stdout.rows - 1));
-          return `${CLEAR}${shown.map((line) => line.slice(0, process.stdout.columns)).join('\n')}\n`;
+          const shown = lookLines(looks).slice(0, Math.max(1, (process.stdout.rows || 24) - 1));
+          return `${CLEAR}${shown.map((line) => line.slice(0, process.stdout.columns || 80)).join('\n')}\n`;
         },
         (thrown: unknown) => {
           const { code, message } = coerceError(thrown);

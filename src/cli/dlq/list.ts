@@ -3,7 +3,7 @@ import { streamOut } from '../stream-out.js';
 import { Terminal } from '../terminal.js';
 import { HEADINGS, entryCells, entryLine } from './entry-text.js';
 import { openLetters, type DlqCall } from './open.js';
-import { ReasonCounts } from './reasons.js';
+import { letterCount, ReasonCounts } from './reasons.js';
 import { readFilter, readLimit } from './selection.js';
 
 const TABLE_ROWS = 20;
@@ -71,14 +71,14 @@ class Rows {
 function tableText(rows: Rows, reasons: ReasonCounts, name: string): readonly string[] {
   const { total } = reasons;
   if (total === 0) return [`No dead letters in ${name} match.`];
-  const columns = process.stdout.isTTY ? process.stdout.columns : Infinity;
+  const columns = process.stdout.isTTY ? process.stdout.columns || 80 : Infinity;
   const fit = (line: string): string => (line.length > columns ? `${line.slice(0, columns - 1)}…` : line);
   const shown = rows.all.length;
   const which = shown === total ? '' : `, ${shown} of them shown`;
   return [
     ...tableLines(HEADINGS, rows.all).map(fit),
     '',
-    `${total} dead letters in ${name}${which}:`,
+    `${letterCount(total)} in ${name}${which}:`,
     ...reasons.lines(),
   ];
 }

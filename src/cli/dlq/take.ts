@@ -6,7 +6,7 @@ import { createLog } from '../log.js';
 import { print, say } from '../models/table.js';
 import { Terminal } from '../terminal.js';
 import { openLetters, type DlqCall, type OpenedLetters } from './open.js';
-import { ReasonCounts } from './reasons.js';
+import { letterCount, ReasonCounts } from './reasons.js';
 import { isFiltered, readFilter, readLimit, readRate } from './selection.js';
 import { takeProgress } from './take-progress.js';
 
@@ -73,15 +73,15 @@ async function look({ letters, queue }: OpenedLetters, plan: Plan): Promise<numb
     return 0;
   }
   const would = plan.kind === 'redrive' ? `would be put back into ${queue}` : `would be removed from ${letters.name}`;
-  print([`${total} dead letters ${would}`, ...(total === 0 ? [] : reasons.lines())]);
+  print([`${letterCount(total)} ${would}`, ...(total === 0 ? [] : reasons.lines())]);
   return 0;
 }
 
 async function question({ letters, queue }: OpenedLetters, plan: Plan): Promise<string> {
   const { total } = await count(letters, plan);
   return plan.kind === 'redrive'
-    ? `Put ${total} dead letters of ${letters.name} back into ${queue}?`
-    : `Remove ${total} dead letters from ${letters.name} for good?`;
+    ? `Put ${letterCount(total)} of ${letters.name} back into ${queue}?`
+    : `Remove ${letterCount(total)} from ${letters.name} for good?`;
 }
 
 async function count(letters: DeadLetters, { filter, limit }: Plan): Promise<ReasonCounts> {
@@ -108,7 +108,7 @@ async function take({ settings }: DlqCall, { letters, queue }: OpenedLetters, pl
   const report = (taken: number): void => {
     const done = kind === 'redrive' ? `put back into ${queue}` : `removed from ${letters.name}`;
     const counted = kind === 'redrive' ? { redriven: taken } : { purged: taken };
-    print([isJson ? JSON.stringify(counted) : `${taken} dead letters ${done}`]);
+    print([isJson ? JSON.stringify(counted) : `${letterCount(taken)} ${done}`]);
   };
   let taken = 0;
   try {

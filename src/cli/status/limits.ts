@@ -12,14 +12,14 @@ export interface Limit {
 }
 
 const LIMITS = [
-  { flag: 'max-waiting', key: 'maxWaiting', measure: (look) => look.waiting, isLeast: false, noun: 'jobs wait' },
-  { flag: 'max-dead', key: 'maxDead', measure: (look) => look.dead, isLeast: false, noun: 'dead letters' },
+  { flag: 'max-waiting', key: 'maxWaiting', measure: (look) => look.waiting, isLeast: false, noun: 'waiting' },
+  { flag: 'max-dead', key: 'maxDead', measure: (look) => look.dead, isLeast: false, noun: 'dead' },
   {
     flag: 'min-consumers',
     key: 'minConsumers',
     measure: (look) => look.consumers.filter(({ isAlive }) => isAlive).length,
     isLeast: true,
-    noun: 'consumers are alive',
+    noun: 'alive',
   },
 ] as const satisfies readonly (Omit<Limit, 'value'> & { readonly key: string })[];
 
@@ -39,6 +39,6 @@ export function exceededLimits(looks: readonly QueueLook[], limits: readonly Lim
   return looks.flatMap((look) =>
     limits
       .filter(({ measure, value, isLeast }) => (isLeast ? measure(look) < value : measure(look) > value))
-      .map(({ flag, measure, value, noun }) => `${look.queue}: ${measure(look)} ${noun} (--${flag} ${value}).`),
+      .map(({ flag, measure, value, noun }) => `${look.queue}: ${measure(look)} ${noun} (--${flag} ${value})`),
   );
 }
