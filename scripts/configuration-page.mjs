@@ -23,6 +23,14 @@ const OPTION_TYPES = [
     note: 'It also takes the [options of every queue](#options-of-every-queue).',
   },
   { title: 'Options of every queue', files: ['queue/queue-options.ts'], types: ['CommonQueueOptions'] },
+  {
+    title: 'deadLetters()',
+    files: ['queue/dead-letter-filter.ts', 'queue/dead-letter-take.ts'],
+    types: ['DeadLetterFilter', 'DeadLetterTakeOptions'],
+    note:
+      'It takes `url`, `connection`, `name`, `deadLetterName` and `jobs` of `redisQueue()`. Below are its filters, and the options of ' +
+      '`redrive()` and `purge()`.',
+  },
   { title: 'httpSink()', files: ['sink/http-options.ts'], types: ['HttpSinkOptions'] },
   { title: 'memorySink()', files: ['sink/memory.ts'], types: ['MemorySinkOptions'] },
   {

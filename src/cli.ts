@@ -1,11 +1,13 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { settingsCommand } from './cli/command.js';
+import { dlqCommand } from './cli/dlq.js';
 import { runDemo, type DemoOptions } from './cli/demo.js';
 import { modelsCommand } from './cli/models.js';
 import { peopleCommand } from './cli/people.js';
 import { PHOTOS_VARIABLES, runPhotos } from './cli/photos.js';
 import { searchCommand } from './cli/search.js';
+import { statusCommand } from './cli/status.js';
 import { TEXTS_VARIABLES, runTexts } from './cli/texts.js';
 import { SERVE_VARIABLES, runServe } from './cli/serve.js';
 import { RunnerError, type ErrorCode } from './errors.js';
@@ -38,6 +40,8 @@ const commands = [
   searchCommand(),
   peopleCommand(),
   modelsCommand(),
+  dlqCommand(),
+  statusCommand(),
   settingsCommand('serve', 'embed texts for HTTP clients until told to stop', SERVE_VARIABLES, runServe),
 ];
 for (const command of commands) program.addCommand(command);

@@ -50,6 +50,16 @@ export type { TextLine } from './tasks/ocr/text-line.js';
 export type { Corners } from './tasks/ocr/rectangle.js';
 export type { Clock } from './clock.js';
 export { redisQueue, type RedisQueueOptions } from './queue/redis.js';
+export {
+  deadLetters,
+  type DeadLetterEntry,
+  type DeadLetterFilter,
+  type DeadLetterProgress,
+  type DeadLetterScanOptions,
+  type DeadLetters,
+  type DeadLettersOptions,
+  type DeadLetterTakeOptions,
+} from './queue/dead-letters.js';
 export { memoryQueue, type MemoryQueue, type MemoryQueueOptions } from './queue/memory.js';
 export type { Claim, Failure, Queue, QueueDepth, QueueEvent, QueueListener, RetryOutcome } from './queue/queue.js';
 export { httpSink, type HttpSink, type HttpSinkOptions } from './sink/http.js';

@@ -16,6 +16,8 @@ export interface Held {
   /** Where it was taken from; `unknown` for one that was found in the processing list. */
   origin: 'queue' | 'suspects' | 'unknown';
   state: HeldState;
+  /** When this consumer took it, by `performance.now()`. */
+  readonly takenAtMs: number;
 }
 
 /** What one consumer believes to hold, in the order of taking. Memory only; the truth is the processing list. */
@@ -34,6 +36,13 @@ export class ClaimBook {
     return this.all().filter(({ state }) => state !== 'lost').length;
   }
 
+  /** How long the oldest of them has been held, in milliseconds; undefined without any. */
+  get oldestMs(): number | undefined {
+    // In the order of taking.
+    const oldest = this.all().find(({ state }) => state !== 'lost');
+    return oldest && Math.round(performance.now() - oldest.takenAtMs);
+  }
+
   all(): readonly Held[] {
     return [...this.#held.values()];
   }
@@ -44,7 +53,13 @@ export class ClaimBook {
 
   add(raw: Buffer, origin: Held['origin']): Held {
     this.#count += 1;
-    const held: Held = { id: `${this.#prefix}-${this.#count}`, raw, origin, state: 'inbox' };
+    const held: Held = {
+      id: `${this.#prefix}-${this.#count}`,
+      raw,
+      origin,
+      state: 'inbox',
+      takenAtMs: performance.now(),
+    };
     this.#held.set(held.id, held);
     return held;
   }

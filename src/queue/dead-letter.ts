@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto';
 import type { RunnerError } from '../errors.js';
 import { withoutMember } from './json-members.js';
 
-const NOTE_KEY = '_runner';
+/** The key of the note in an entry. */
+export const NOTE_KEY = '_runner';
 const MAX_MESSAGE_CHARACTERS = 1000;
 
 /** What is noted beside a dead element, under the key `_runner`. */
@@ -124,7 +125,8 @@ function spliced(original: Buffer, members: Record<string, unknown>, note: DeadL
   return Buffer.concat([original.subarray(0, brace), Buffer.from(member), original.subarray(brace)]);
 }
 
-function parseObject(bytes: Buffer): Record<string, unknown> | undefined {
+/** The members of a JSON object, or undefined where the bytes are anything else. */
+export function parseObject(bytes: Buffer): Record<string, unknown> | undefined {
   if (!isUtf8(bytes)) return undefined;
   try {
     const value: unknown = JSON.parse(bytes.toString());
@@ -134,7 +136,8 @@ function parseObject(bytes: Buffer): Record<string, unknown> | undefined {
   }
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+/** Whether a value is a JSON object. */
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 

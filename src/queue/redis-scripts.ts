@@ -135,6 +135,7 @@ export async function runScript(
   }
 }
 
-function script(lua: string): Script {
+/** A script and the digest that the server knows it by. */
+export function script(lua: string): Script {
   return { lua, sha1: createHash('sha1').update(lua).digest('hex') };
 }

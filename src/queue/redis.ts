@@ -10,6 +10,7 @@ import { isRefusal } from './redis-errors.js';
 import { measureDepth, warnOfEviction } from './redis-inspection.js';
 import { type RedisQueueOptions, type ResolvedRedisQueueOptions, resolveRedisQueueOptions } from './redis-options.js';
 import { makeRedisParts, type RedisParts } from './redis-parts.js';
+import { Pulse } from './pulse.js';
 import { backoffMs } from './retry-policy.js';
 import { startUpkeep } from './redis-upkeep.js';
 import { Serial } from './serial.js';
@@ -42,6 +43,7 @@ class RedisQueue implements Queue {
   readonly #consumer = randomUUID();
   readonly #startedAt = new Date().toISOString();
   readonly #parts: RedisParts;
+  readonly #pulse = new Pulse(systemClock);
   /** One claim at a time; what must not meet a claim goes in between. */
   readonly #claiming = new Serial();
   readonly #closing = new AbortController();
@@ -84,18 +86,23 @@ class RedisQueue implements Queue {
 
   async ack(claims: readonly Claim[]): Promise<void> {
     const finished = claims.flatMap(({ id }) => this.#parts.book.beginSettling(id) ?? []);
+    this.#pulse.count('done', finished.length);
     if (finished.length > 0) await this.#parts.processing.acknowledge(finished);
   }
 
   async retry(claim: Claim, failure: Failure): Promise<RetryOutcome> {
     const held = this.#parts.book.beginSettling(claim.id);
     if (!held) return { kind: 'scheduled', attempts: 0, delayMs: 0 };
-    return this.#parts.settler.retry(held, failure);
+    const outcome = await this.#parts.settler.retry(held, failure);
+    this.#pulse.count(outcome.kind === 'buried' ? 'buried' : 'retried', 1);
+    return outcome;
   }
 
   async bury(claim: Claim, failure: Failure): Promise<void> {
     const held = this.#parts.book.beginSettling(claim.id);
-    if (held) await this.#parts.settler.bury(held, failure);
+    if (!held) return;
+    await this.#parts.settler.bury(held, failure);
+    this.#pulse.count('buried', 1);
   }
 
   async giveBack(): Promise<number> {
@@ -202,6 +209,9 @@ class RedisQueue implements Queue {
       version: VERSION,
       started: this.#startedAt,
       inFlight: this.#parts.book.size,
+      oldestMs: this.#parts.book.oldestMs ?? null,
+      ...this.#pulse.beat(),
+      ttlMs: this.#options.heartbeatTtlMs,
       rss,
     };
   }

@@ -1,11 +1,10 @@
-import { createInterface } from 'node:readline/promises';
-import { once } from 'node:events';
 import { RunnerError } from '../../errors.js';
 import { readCachedModel, type CachedModel } from '../../models/cached-models.js';
 import { hubOptionsFromEnv, resolveHubOptions } from '../../models/hub-options.js';
 import { planRemoval, planRemovalOfOld, removePlanned, type Removal } from '../../models/removal.js';
 import { isLocalFolder } from '../../models/repository.js';
 import type { Call } from '../command.js';
+import { checkTerminal, isConfirmed } from '../confirm.js';
 import { NAMING_VARIABLES, namedModels, ownFolderOf, repositoriesOf, type NamedModel } from './named-models.js';
 import { print, say, sizeText } from './table.js';
 
@@ -32,9 +31,12 @@ export async function runRemove({
     print([...removals.values()].flatMap(({ paths }) => paths));
     return 0;
   }
-  if (flags['yes'] !== true && !(await isConfirmed())) {
-    say('Nothing was removed.');
-    return 1;
+  if (flags['yes'] !== true) {
+    checkTerminal('say --yes to remove, or --dry-run to look.');
+    if (!(await isConfirmed('Remove?'))) {
+      say('Nothing was removed.');
+      return 1;
+    }
   }
   for (const [id, removal] of removals) {
     await removePlanned(removal, cacheDir);
@@ -62,22 +64,4 @@ async function findCached(named: NamedModel, cacheDir: string): Promise<readonly
     `The cache ${cacheDir} holds no model of ${repositories.map(({ id }) => id).join(' or ')} that clip-runner uses; ` +
       '"clip-runner models list" shows those that it holds.',
   );
-}
-
-async function isConfirmed(): Promise<boolean> {
-  if (!process.stdin.isTTY || !process.stderr.isTTY) {
-    throw new RunnerError(
-      'OPTIONS_INVALID',
-      'There is no terminal to ask on: say --yes to remove, or --dry-run to look.',
-    );
-  }
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    // Ctrl-C and Ctrl-D close the interface: the question then fails or stays without an answer, as Node.js' version has it.
-    const closed = once(lines, 'close').then(() => 'n');
-    const answer = await Promise.race([lines.question('Remove? [y/N] ').catch(() => 'n'), closed]);
-    return /^y(es)?$/i.test(answer.trim());
-  } finally {
-    lines.close();
-  }
 }
