@@ -60,7 +60,7 @@ return {string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)), due,
  * @throws RunnerError `QUEUE_UNAVAILABLE`, `QUEUE_WRONG_TYPE`
  */
 export async function readQueueStatus(link: RedisLink, keys: RedisKeys): Promise<QueueStatus> {
-  const depth = await measureDepth(link, keys);
+  const depth = await measureDepth(link, link, keys);
   const reply = await link.use((client) => runScript(client, LOOK, [keys.queue, keys.retry], []));
   const [at = '', due = '', next = ''] = (reply as readonly Buffer[]).map(String);
   const consumers = await readConsumers(link, keys);

@@ -1,5 +1,6 @@
 import type { RunnerError } from '../errors.js';
 import { systemClock } from '../clock.js';
+import { serverFinders } from './redis-finder.js';
 import { RedisLink } from './redis-link.js';
 import type { ResolvedRedisQueueOptions } from './redis-options.js';
 
@@ -14,7 +15,8 @@ const HANG_UP_MS = 500;
 export async function openToolLink(options: ResolvedRedisQueueOptions): Promise<RedisLink> {
   const failure = new AbortController();
   const onError = (error: RunnerError): void => failure.abort(error);
-  const link = new RedisLink({ ...options, clock: systemClock, commandTimeoutMs: COMMAND_TIMEOUT_MS, onError });
+  const find = serverFinders(options.servers, systemClock)(options.name);
+  const link = new RedisLink({ ...options, find, clock: systemClock, commandTimeoutMs: COMMAND_TIMEOUT_MS, onError });
   try {
     await link.ready(failure.signal);
     return link;
