@@ -42,7 +42,7 @@ it('row 40: a mount that hangs costs an attempt after 30 s, and the jobs are don
           return queue.push(elements);
         },
       },
-      runner: { models, roots: [root] },
+      runner: { models, roots: [root], decodeConcurrency: 3 },
       onRetried: (id) => {
         if (retried.add(id).size === 3) release();
       },

@@ -28,7 +28,11 @@ export function explainFailure(thrown: unknown, kind: DecodableKind, { decodeTim
     return new RunnerError('IMAGE_TOO_LARGE', 'The picture has more pixels than maxPixels.', options);
   }
   if (message.includes('supported image dimension')) {
-    return new RunnerError('IMAGE_TOO_LARGE', `A side is longer than the decoder can take: ${shorten(message)}`, options);
+    return new RunnerError(
+      'IMAGE_TOO_LARGE',
+      `A side is longer than the decoder can take: ${shorten(message)}`,
+      options,
+    );
   }
   if (kind === 'heic') {
     return new RunnerError(

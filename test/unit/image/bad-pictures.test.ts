@@ -8,7 +8,16 @@ import { configureSharp } from '../../../src/tasks/image/sharp.js';
 import { firstWebpFrame } from '../../../src/tasks/image/webp-frame.js';
 import type { Photo } from '../../../src/tasks/task.js';
 import { manyScansJpeg, onebitPng, webpOfFrames, withJpegSize, withPngSize } from '../../support/odd-pictures.js';
-import { cosine, EXACT, FAST, PREPROCESS, readPicture, sha256, withOrientation } from '../../support/pictures.js';
+import {
+  cosine,
+  EXACT,
+  FAST,
+  FIXTURES,
+  PREPROCESS,
+  readPicture,
+  sha256,
+  withOrientation,
+} from '../../support/pictures.js';
 
 /** Rows are those of the list of bad inputs, see test/support/bad-inputs.ts. */
 
@@ -265,6 +274,23 @@ describe('files that are something else', () => {
     ['row 24: noise is refused by name', '\x01\x02\x03\x04\x05', /unknown kind/],
   ])('%s', async (_, text, message) => {
     await expectPermanent(Buffer.from(text, 'latin1'), 'IMAGE_UNSUPPORTED', message);
+  });
+
+  it('security 5: only five decoders of libvips are open in the whole process, for bytes in memory', async () => {
+    const made = { create: { width: 2, height: 2, channels: 3, background: colour } } as const;
+    const shut: Record<string, Buffer> = {
+      svg: Buffer.from(svg),
+      tiff: await sharp(made).tiff().toBuffer(),
+      ppm: Buffer.from('P6 1 1 255\nabc', 'latin1'),
+      pdf: Buffer.from('%PDF-1.4\n%%EOF'),
+      radiance: Buffer.from('#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 1 +X 1\nabcd', 'latin1'),
+    };
+    for (const [name, bytes] of Object.entries(shut))
+      await expect(sharp(bytes).metadata(), name).rejects.toThrow('unsupported image format');
+    for (const name of ['chelsea.jpg', 'la.png', 'anim.gif', 'lossy.webp'])
+      await expect(sharp(`${FIXTURES}images/${name}`).metadata(), name).rejects.toThrow();
+    for (const format of ['jpeg', 'png', 'webp', 'gif', 'avif'] as const)
+      expect((await sharp(await sharp(made).toFormat(format).toBuffer()).metadata()).width).toBe(2);
   });
 
   it('row 24: keeps the other decoders of libvips shut in the whole process', async () => {

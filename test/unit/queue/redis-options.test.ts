@@ -22,7 +22,7 @@ describe('parseRedisUrl', () => {
     expect(parseRedisUrl('redis://cache')).toEqual({ host: 'cache', port: 6379, db: 0 });
   });
 
-  it('speaks TLS to rediss://', () => {
+  it('security 12: speaks TLS to rediss://, which verifies certificates', () => {
     expect(parseRedisUrl('rediss://cache')).toMatchObject({ tls: {} });
   });
 
