@@ -20,7 +20,7 @@ export interface TestQueue {
   dead(): Promise<readonly Dead[]>;
 }
 
-export interface Dead {
+interface Dead {
   /** The element, byte for byte. */
   readonly raw: Buffer;
   readonly note: DeadLetterNote;
@@ -32,7 +32,10 @@ export function inMemory(options: Parameters<typeof memoryQueue>[0] = {}): TestQ
   const queue = memoryQueue({ ...QUICK, ...options });
   return {
     queue,
-    push: (elements) => Promise.resolve(queue.push(...elements)).then(() => undefined),
+    push: (elements) => {
+      queue.push(...elements);
+      return Promise.resolve();
+    },
     dead: () => Promise.resolve(queue.dead().map(({ raw, entry }) => ({ raw, note: noteIn(entry)! }))),
   };
 }
@@ -53,7 +56,9 @@ export function inRedis(
   };
   return {
     queue: redisQueue({ ...QUICK, promoteEveryMs: 20, ...options }),
-    push: async (elements) => void (await client.lpush(name, ...elements)),
+    push: async (elements) => {
+      await client.lpush(name, ...elements);
+    },
     dead: async () => {
       const entries = (await client.lrangeBuffer(`${name}_dlq`, 0, -1)).reverse();
       return Promise.all(
