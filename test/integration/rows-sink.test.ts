@@ -121,6 +121,36 @@ describe('an answer to a callback', () => {
   });
 });
 
+it('row 95: a photo that the server no longer knows is done with onGone: ack', async () => {
+  const job: JobCase = { id: '1', element: Buffer.from(photoJob(1, 'camera.jpg')) };
+  const fates = await runJobs({
+    cases: { gone: job },
+    mates: [{ id: '9', element: Buffer.from(photoJob(9, 'camera.jpg')) }],
+    runner: { models, roots: [IMAGES], onGone: 'ack' },
+    gallery: { gone: ['1'] },
+  });
+  expect(fates.of('gone')).toBe('ack');
+  expect(fates.lostMates).toEqual([]);
+});
+
+it('row 94: a token that is refused for good stops the runner, and all jobs are back in their queue', async () => {
+  const server = await startScriptedServer({ script: { status: 401 } });
+  cleanups.push(() => server.close());
+  const queue = memoryQueue();
+  const sink = httpSink({ baseUrl: server.url, token: 'wrong' });
+  const runner = createRunner({ queue, sink, models, roots: [IMAGES], device: 'cpu', authFailLimit: 3 });
+  cleanups.push(() => runner.stop());
+  const elements = [1, 2, 3, 4].map((id) => photoJob(id, 'camera.jpg'));
+  queue.push(...elements);
+  const failed = new Promise<RunnerError>((resolve) => runner.on('runner:failed', ({ error }) => resolve(error)));
+  const stopped = new Promise((resolve) => runner.on('runner:stopped', resolve));
+  await runner.start();
+  expect((await failed).code).toBe('HTTP_UNAUTHORIZED');
+  await stopped;
+  expect(queue.waiting().map(String)).toEqual(elements);
+  expect(queue.dead()).toEqual([]);
+});
+
 describe('a server that can not be reached', () => {
   const tls = (file: string): Buffer => readFileSync(new URL(`../fixtures/tls/${file}`, import.meta.url));
   const serveTls = async (cert: string, more: ServerSettings['tls'] = {}): Promise<string> => {
