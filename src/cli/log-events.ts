@@ -1,6 +1,10 @@
+import type { ErrorCode } from '../errors.js';
 import type { RunnerEvents } from '../events.js';
 import type { Runner } from '../runner.js';
 import type { Log } from './log.js';
+
+/** Failures of jobs whose photo was deleted meanwhile: part of a gallery's life. */
+const GONE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['FILE_NOT_FOUND', 'HTTP_GONE']);
 
 /** Writes a runner's events to the log; `noun` names the id of a job there. */
 export function logEvents(runner: Runner, log: Log, noun: 'photo' | 'text'): void {
@@ -23,7 +27,10 @@ export function logEvents(runner: Runner, log: Log, noun: 'photo' | 'text'): voi
   );
   runner.on('job:warning', ({ jobId, unit, message }) => log.warn({ photo: jobId, unit }, message));
   runner.on('job:buried', ({ jobId, reason, error }) =>
-    log.warn({ [noun]: jobId, reason, code: error.code }, `dead letter: ${error.message}`),
+    log[GONE.has(error.code) ? 'info' : 'warn'](
+      { [noun]: jobId, reason, code: error.code },
+      `dead letter: ${error.message}`,
+    ),
   );
   runner.on('callback:held', ({ jobId, unit, tries, error }) =>
     log.debug({ [noun]: jobId, unit, tries, code: error.code }, 'callback held'),

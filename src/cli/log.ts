@@ -1,13 +1,15 @@
 import { pino, type Logger } from 'pino';
+import { escapeControls } from './escape-controls.js';
 
 export type Log = Logger;
 
 /**
  * One JSON line per entry on stderr; on a terminal a line for people instead. Values are ids, names, codes and counts:
- * no paths, texts or tokens.
+ * no paths, texts or tokens. What others wrote (a field of a job, a server's answer) can't move the cursor or forge lines.
  */
 export function createLog(level: string, stream: LogStream): Log {
-  const destination = stream.isTerminal ? { write: (line: string) => stream.write(`${readable(line)}\n`) } : stream;
+  const render = stream.isTerminal ? readable : (line: string) => line.trimEnd();
+  const destination = { write: (line: string) => stream.write(`${escapeControls(render(line))}\n`) };
   return pino(
     {
       level,

@@ -27,6 +27,7 @@ const REFUSALS: Readonly<Record<number, string>> = {
   408: 'The request came too slowly',
   413: 'The body, the list or the picture is too large',
   415: 'Another Content-Type or Content-Encoding than those that are taken',
+  421: 'Named by a host that a service without a token does not answer to',
   422: 'Not what was expected',
   500: 'The model failed',
   501: 'Not installed',
@@ -60,7 +61,7 @@ export function buildSchemas({ models, maxTexts, hasToken, hasImages }: SchemaFa
   const about = `Label or hub repository; ${models[0]?.label ?? 'the first'} where it is missing.`;
   const model = { type: ['string', 'null'], enum: [...names, null], description: about };
   const security = hasToken ? { security: [{ bearer: [] }] } : {};
-  const guarded = hasToken ? [401] : [];
+  const guarded = hasToken ? [401] : [421];
   const posted = [400, ...guarded, 404, 408, 413, 415, 422, 500, 503];
   return {
     text: {

@@ -5,6 +5,7 @@ import { addDocument, createApp } from './app.js';
 import { decompress } from './decompress.js';
 import { addImageRoute, addTextRoutes } from './embed-routes.js';
 import type { EmbedEngine } from './engine.js';
+import { isSafeHost } from './host-name.js';
 import { openMetrics, type Metrics } from './metrics.js';
 import { resolveEmbedServerOptions, type EmbedServerOptions } from './options.js';
 import { Refusal, busy } from './refusal.js';
@@ -173,6 +174,10 @@ export class EmbedServer {
 
   /** Decided before the body is read. */
   #refusalFor(request: FastifyRequest): Refusal | undefined {
+    const { token, host } = this.#options;
+    if (token === '' && !isSafeHost(request.headers.host, host)) {
+      return new Refusal(421, 'Without a token only addresses and names without a dot are answered; set EMBED_TOKEN.');
+    }
     if (request.is404) return this.#unknownRoute(request);
     if (request.routeOptions.url?.startsWith('/embed_') !== true) return undefined;
     if (!this.#isAllowed(request.headers.authorization)) {

@@ -232,7 +232,7 @@ describe('a model on the hub', () => {
     });
   });
 
-  it('is refused by its length when it is larger than allowed', async () => {
+  it('security 9: is refused by its length when it is larger than allowed', async () => {
     server.put(NAME, readTinyModel());
     await expect(resolve({ maxFileBytes: 600_000 })).rejects.toMatchObject({
       code: 'MODEL_DOWNLOAD',
@@ -354,7 +354,7 @@ describe('a download that is disturbed', () => {
     await expectWhole(await resolve());
   });
 
-  it('is fetched once more when its content is wrong', async () => {
+  it('security 9: is fetched once more when its content is wrong', async () => {
     server.put(NAME, readTinyModel());
     server.fault({ match: '/blobs/', kind: { do: 'corrupt' } });
     await expectWhole(await resolve(VISION_ONLY), { [VISION]: readTinyModel()[VISION] });
@@ -555,7 +555,7 @@ describe('without a network', () => {
 });
 
 describe('access', () => {
-  it('is asked for with the token, which the content network never sees', async () => {
+  it('security 9: is asked for with the token, which the content network never sees', async () => {
     server.put(NAME, readTinyModel(), { token: TOKEN, gated: true });
     await expectWhole(await resolve({ token: TOKEN }));
     const sent = (host: string): boolean[] =>

@@ -104,7 +104,7 @@ describe('POST /embed_text', () => {
     await expectVector({ text, model: 'other' }, text, 'other');
   });
 
-  it('passes over further fields, prototypes too', async () => {
+  it('security 7: passes over further fields, prototypes too', async () => {
     const body = '{"text":"a cat","__proto__":{"text":5},"constructor":{"prototype":{"model":"x"}},"limit":-1e400}';
     const answer = await service.send('/embed_text', { method: 'POST', headers: JSON_TYPE, body });
     expect(answer.status).toBe(200);
@@ -284,7 +284,7 @@ describe('GET /metrics', () => {
     expect(await service.metric('process_resident_memory_bytes')).toBeGreaterThan(1e6);
   });
 
-  it('does not grow by what clients make up', async () => {
+  it('security 14: does not grow by what clients make up', async () => {
     await service.get('/made-up-4711');
     expect((await service.get('/metrics')).body['text']).not.toContain('4711');
   });

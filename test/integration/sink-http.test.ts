@@ -18,7 +18,7 @@ import {
   type ServerSettings,
 } from '../support/scripted-server.js';
 
-// The numbers are those of the project's list of bad inputs, part "HTTP sink".
+// Rows are those of the list of bad inputs, see test/support/bad-inputs.ts.
 
 const TOKEN = 's3cret-gallery-token';
 const never = new AbortController().signal;
@@ -106,16 +106,16 @@ describe('a delivery', () => {
 });
 
 describe('an answer that is a success', () => {
-  it.each<[number, string, Reply]>([
-    [89, '200 with JSON', { status: 200, body: '{"ok":true}' }],
-    [89, '201', { status: 201, body: '{}' }],
-    [89, '204 without a body', { status: 204 }],
-    [89, '200 with an empty body', { status: 200, body: '' }],
-    [90, '103 before it', { status: 200, interim: [103], body: '{}' }],
-    [90, '102 and 103 before it', { status: 200, interim: [102, 103, 102], body: '{}' }],
-    [101, 'HTML', { status: 200, headers: { 'content-type': 'text/html' }, body: '<h1>It works</h1>' }],
-    [101, 'invalid JSON', { status: 200, headers: { 'content-type': 'application/json' }, body: '{"ok":' }],
-  ])('no. %i: %s', async (_row, _name, reply) => {
+  it.each<[string, Reply]>([
+    ['row 89: 200 with JSON', { status: 200, body: '{"ok":true}' }],
+    ['row 89: 201', { status: 201, body: '{}' }],
+    ['row 89: 204 without a body', { status: 204 }],
+    ['row 89: 200 with an empty body', { status: 200, body: '' }],
+    ['row 90: 103 before it', { status: 200, interim: [103], body: '{}' }],
+    ['row 90: 102 and 103 before it', { status: 200, interim: [102, 103, 102], body: '{}' }],
+    ['row 101: HTML', { status: 200, headers: { 'content-type': 'text/html' }, body: '<h1>It works</h1>' }],
+    ['row 101: invalid JSON', { status: 200, headers: { 'content-type': 'application/json' }, body: '{"ok":' }],
+  ])('%s', async (_, reply) => {
     const server = await serve(reply);
     const sink = sinkFor(server.url, { concurrency: 1 });
     for (let i = 0; i < 3; i += 1) expect(await outcomeOf(sink)).toBeUndefined();
@@ -123,7 +123,7 @@ describe('an answer that is a success', () => {
     expect(server.connections).toBe(1);
   });
 
-  it('no. 89: a huge body is cut off, and its connection with it', async () => {
+  it('row 89: a huge body is cut off, and its connection with it', async () => {
     const server = await serve({ status: 200, body: Buffer.alloc(64 * 1024 * 1024) });
     const sink = sinkFor(server.url, { concurrency: 1, maxResponseBytes: 1_000 });
     expect(await outcomeOf(sink)).toBeUndefined();
@@ -132,7 +132,7 @@ describe('an answer that is a success', () => {
     await server.until(() => server.openConnections === 0);
   });
 
-  it('no. 89: a body without an end is cut off too', async () => {
+  it('row 89: a body without an end is cut off too', async () => {
     const head = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n';
     const server = await serve({ raw: head + '1000\r\n' + 'x'.repeat(4_096) + '\r\n', then: 'hang' });
     expect(await outcomeOf(sinkFor(server.url, { maxResponseBytes: 1_000, timeoutMs: 5_000 }))).toBeUndefined();
@@ -140,26 +140,26 @@ describe('an answer that is a success', () => {
 });
 
 describe('a status that is a failure', () => {
-  it.each<[number, number, ErrorCode, string]>([
-    [91, 301, 'HTTP_REDIRECT', 'http_301'],
-    [91, 302, 'HTTP_REDIRECT', 'http_302'],
-    [91, 307, 'HTTP_REDIRECT', 'http_307'],
-    [91, 308, 'HTTP_REDIRECT', 'http_308'],
-    [93, 400, 'HTTP_REJECTED', 'http_400'],
-    [94, 401, 'HTTP_UNAUTHORIZED', 'http_401'],
-    [94, 403, 'HTTP_UNAUTHORIZED', 'http_403'],
-    [95, 404, 'HTTP_GONE', 'http_404'],
-    [95, 410, 'HTTP_GONE', 'http_404'],
-    [96, 408, 'HTTP_SERVER_ERROR', 'http_408'],
-    [96, 425, 'HTTP_SERVER_ERROR', 'http_425'],
-    [97, 409, 'HTTP_REJECTED', 'http_409'],
-    [97, 422, 'HTTP_REJECTED', 'http_422'],
-    [98, 413, 'HTTP_REJECTED', 'http_413'],
-    [100, 500, 'HTTP_SERVER_ERROR', 'http_500'],
-    [100, 502, 'HTTP_UNAVAILABLE', 'http_502'],
-    [100, 503, 'HTTP_UNAVAILABLE', 'http_503'],
-    [100, 504, 'HTTP_UNAVAILABLE', 'http_504'],
-  ])('no. %i: %i is %s with the reason %s, tried once', async (_row, status, code, reason) => {
+  it.each<[string, number, ErrorCode, string]>([
+    ['row 91: 301', 301, 'HTTP_REDIRECT', 'http_301'],
+    ['row 91: 302', 302, 'HTTP_REDIRECT', 'http_302'],
+    ['row 91: 307', 307, 'HTTP_REDIRECT', 'http_307'],
+    ['row 91: 308', 308, 'HTTP_REDIRECT', 'http_308'],
+    ['row 93: 400', 400, 'HTTP_REJECTED', 'http_400'],
+    ['row 94: 401', 401, 'HTTP_UNAUTHORIZED', 'http_401'],
+    ['row 94: 403', 403, 'HTTP_UNAUTHORIZED', 'http_403'],
+    ['row 95: 404', 404, 'HTTP_GONE', 'http_404'],
+    ['row 95: 410', 410, 'HTTP_GONE', 'http_404'],
+    ['row 96: 408', 408, 'HTTP_SERVER_ERROR', 'http_408'],
+    ['row 96: 425', 425, 'HTTP_SERVER_ERROR', 'http_425'],
+    ['row 97: 409', 409, 'HTTP_REJECTED', 'http_409'],
+    ['row 97: 422', 422, 'HTTP_REJECTED', 'http_422'],
+    ['row 98: 413', 413, 'HTTP_REJECTED', 'http_413'],
+    ['row 100: 500', 500, 'HTTP_SERVER_ERROR', 'http_500'],
+    ['row 100: 502', 502, 'HTTP_UNAVAILABLE', 'http_502'],
+    ['row 100: 503', 503, 'HTTP_UNAVAILABLE', 'http_503'],
+    ['row 100: 504', 504, 'HTTP_UNAVAILABLE', 'http_504'],
+  ])('%s, an answer %i, is %s with the reason %s, tried once', async (_, status, code, reason) => {
     // It echoes the token and more wherever it can: nothing of an answer may come out again.
     const server = await serve({
       status,
@@ -171,7 +171,7 @@ describe('a status that is a failure', () => {
   });
 
   it.each([301, 302, 303, 307, 308])(
-    'no. 92: a %i to another server is not followed: that one sees nothing',
+    'row 92: a %i to another server is not followed: that one sees nothing',
     async (status) => {
       const other = await serve({ status: 200 });
       const server = await serve({ status, headers: { location: `${other.url}/api/internal/photos/1/ml_result` } });
@@ -186,12 +186,12 @@ describe('a status that is a failure', () => {
     ['garbage', 'in a while', 5_000],
     ['1e9 seconds', '1000000000', 3_600_000],
     ['nothing', undefined, 5_000],
-  ])('no. 99: 429 with %s', async (_name, header, retryAfterMs) => {
+  ])('row 99: 429 with %s', async (_name, header, retryAfterMs) => {
     const server = await serve({ status: 429, headers: header === undefined ? {} : { 'retry-after': header } });
     expect(await outcomeOf(sinkFor(server.url))).toMatchObject({ code: 'HTTP_RATE_LIMITED', retryAfterMs });
   });
 
-  it('no. 99: 429 with a date', async () => {
+  it('row 99: 429 with a date', async () => {
     const server = await serve(() => ({
       status: 429,
       headers: { 'retry-after': new Date(Date.now() + 60_000).toUTCString() },
@@ -211,7 +211,7 @@ describe('a status that is a failure', () => {
 });
 
 describe('a connection that fails', () => {
-  it('no. 102: refused', async () => {
+  it('row 102: refused', async () => {
     const error = await outcomeOf(sinkFor(`http://127.0.0.1:${await closedPort()}`));
     expect(error).toMatchObject({ code: 'HTTP_UNAVAILABLE', cause: { code: 'ECONNREFUSED' } });
   });
@@ -220,14 +220,14 @@ describe('a connection that fails', () => {
     ['reset before the body is read', 'early'],
     ['reset after the request', 'late'],
     ['closed after the request', 'end'],
-  ] as const)('no. 102: %s is repeated once at once', async (_name, drop) => {
+  ] as const)('row 102: %s is repeated once at once', async (_name, drop) => {
     const server = await serve([{ drop }, { status: 200 }]);
     expect(await outcomeOf(sinkFor(server.url))).toBeUndefined();
     expect(server.requests).toHaveLength(2);
   });
 
   it.each(['early', 'late', 'end'] as const)(
-    'no. 102: broken twice (%s) it is an outage, and no third try is made',
+    'row 102: broken twice (%s) it is an outage, and no third try is made',
     async (drop) => {
       const server = await serve({ drop });
       expect(await outcomeOf(sinkFor(server.url))).toMatchObject({ code: 'HTTP_UNAVAILABLE' });
@@ -235,7 +235,7 @@ describe('a connection that fails', () => {
     },
   );
 
-  it('no. 102: a reset within the answer is an outage', async () => {
+  it('row 102: a reset within the answer is an outage', async () => {
     const server = await serve({ raw: 'HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{"ok"', then: 'reset' });
     expect(await outcomeOf(sinkFor(server.url))).toMatchObject({
       code: 'HTTP_UNAVAILABLE',
@@ -244,7 +244,7 @@ describe('a connection that fails', () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  it('no. 103: a kept connection that the server closes as the next request comes is replaced', async () => {
+  it('row 103: a kept connection that the server closes as the next request comes is replaced', async () => {
     const server = await serve([{ status: 200 }, { drop: 'late' }, { status: 200 }]);
     const sink = sinkFor(server.url, { concurrency: 1 });
     expect(await outcomeOf(sink)).toBeUndefined();
@@ -252,7 +252,7 @@ describe('a connection that fails', () => {
     expect(server.requests.map(({ connection }) => connection)).toEqual([1, 1, 2]);
   });
 
-  it('no. 103: a kept connection that the server has closed meanwhile is not used again', async () => {
+  it('row 103: a kept connection that the server has closed meanwhile is not used again', async () => {
     const server = await serve({ status: 200 });
     const sink = sinkFor(server.url);
     expect(await outcomeOf(sink)).toBeUndefined();
@@ -262,7 +262,7 @@ describe('a connection that fails', () => {
     expect(server.requests.map(({ connection }) => connection)).toEqual([1, 2]);
   });
 
-  it('no. 103: an idle connection is dropped within seconds, long before servers drop theirs', async () => {
+  it('row 103: an idle connection is dropped within seconds, long before servers drop theirs', async () => {
     const server = await serve({ status: 200, headers: { 'keep-alive': 'timeout=600' } });
     expect(await outcomeOf(sinkFor(server.url))).toBeUndefined();
     const startMs = performance.now();
@@ -270,7 +270,7 @@ describe('a connection that fails', () => {
     expect(performance.now() - startMs).toBeLessThan(4_500);
   });
 
-  it('no. 106: a name that does not exist', async () => {
+  it('row 106: a name that does not exist', async () => {
     const error = await outcomeOf(sinkFor('http://no-such-gallery.invalid'));
     expect(error).toMatchObject({ code: 'HTTP_UNAVAILABLE' });
     expect(error?.message).toMatch(/DNS/);
@@ -278,7 +278,7 @@ describe('a connection that fails', () => {
 
   // Other systems have no 127.0.0.2.
   it.runIf(process.platform === 'linux')(
-    'no. 106: a name that moves is looked up anew for the next connection',
+    'row 106: a name that moves is looked up anew for the next connection',
     async () => {
       const first = await serve({ status: 200 });
       const second = await serve({ status: 200 }, { host: '127.0.0.2', port: first.port });
@@ -294,7 +294,7 @@ describe('a connection that fails', () => {
     },
   );
 
-  it('no. 108: a server on IPv4 only, behind a name that is IPv6 first', async () => {
+  it('row 108: a server on IPv4 only, behind a name that is IPv6 first', async () => {
     const server = await serve({ status: 200 });
     answerLookups(() => [
       { address: '::1', family: 6 },
@@ -304,7 +304,7 @@ describe('a connection that fails', () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  it('no. 108: no server on either address', async () => {
+  it('row 108: no server on either address', async () => {
     const port = await closedPort();
     answerLookups(() => [
       { address: '::1', family: 6 },
@@ -328,12 +328,12 @@ function answerLookups(addresses: () => dns.LookupAddress[]): void {
 describe('a server that is too slow', () => {
   const head = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n';
 
-  it.each<[number, string, Reply]>([
-    [104, 'dribbles its headers', { dribble: 'HTTP/1.1 200 OK\r\nx-a: ', everyMs: 20 }],
-    [104, 'dribbles its body', { dribble: '', everyMs: 20 }],
-    [105, 'takes the request and never answers', { hang: true }],
-    [105, 'sends headers and then nothing', { raw: head, then: 'hang' }],
-  ])('no. %i: %s', async (_row, name, reply) => {
+  it.each<[string, Reply]>([
+    ['row 104: dribbles its headers', { dribble: 'HTTP/1.1 200 OK\r\nx-a: ', everyMs: 20 }],
+    ['row 104: dribbles its body', { dribble: '', everyMs: 20 }],
+    ['row 105: takes the request and never answers', { hang: true }],
+    ['row 105: sends headers and then nothing', { raw: head, then: 'hang' }],
+  ])('%s', async (name, reply) => {
     const script: Reply = name.endsWith('its body') ? { dribble: head, everyMs: 1 } : reply;
     const server = await serve(script);
     const startMs = performance.now();
@@ -347,14 +347,14 @@ describe('a server that is too slow', () => {
     await server.until(() => server.openConnections === 0);
   });
 
-  it('no. 105: lets nobody in: the deadline holds for connecting too', async () => {
+  it('row 105: lets nobody in: the deadline holds for connecting too', async () => {
     // A resolver that never answers stands for any connection that is never made.
     vi.spyOn(dns, 'lookup').mockImplementation(() => undefined);
     const error = await outcomeOf(sinkFor('http://gallery.test:5800', { timeoutMs: 300 }));
     expect(error).toMatchObject({ code: 'HTTP_TIMEOUT' });
   });
 
-  it('no. 112: gets no more than `concurrency` requests and connections at a time', async () => {
+  it('row 112: gets no more than `concurrency` requests and connections at a time', async () => {
     let open = 0;
     let most = 0;
     let release: () => void = () => undefined;
@@ -383,22 +383,22 @@ describe('a server that is too slow', () => {
 
 describe('an answer against the rules of HTTP', () => {
   const ok = 'HTTP/1.1 200 OK\r\n';
-  it.each<[number, string, Reply]>([
-    [109, 'headers over 16 KB', { raw: `${ok}x-big: ${'x'.repeat(20_000)}\r\n\r\n`, then: 'end' }],
-    [109, 'thousands of headers', { raw: `${ok}${'x-a: 1\r\n'.repeat(5_000)}\r\n`, then: 'end' }],
-    [109, 'two lengths', { raw: `${ok}content-length: 2\r\ncontent-length: 3\r\n\r\n{}x`, then: 'end' }],
-    [110, 'a body shorter than its length', { raw: `${ok}content-length: 500\r\n\r\n{}`, then: 'end' }],
-    [110, 'garbage for chunks', { raw: `${ok}transfer-encoding: chunked\r\n\r\nzz\r\nnonsense\r\n`, then: 'end' }],
-    [110, 'chunks that end too early', { raw: `${ok}transfer-encoding: chunked\r\n\r\n5\r\n{}`, then: 'end' }],
-    [110, 'no HTTP at all', { raw: `SSH-2.0-OpenSSH ${TOKEN}\r\n`, then: 'end' }],
-  ])('no. %i: %s spends an attempt', async (_row, _name, reply) => {
+  it.each<[string, Reply]>([
+    ['row 109: headers over 16 KB', { raw: `${ok}x-big: ${'x'.repeat(20_000)}\r\n\r\n`, then: 'end' }],
+    ['row 109: thousands of headers', { raw: `${ok}${'x-a: 1\r\n'.repeat(5_000)}\r\n`, then: 'end' }],
+    ['row 109: two lengths', { raw: `${ok}content-length: 2\r\ncontent-length: 3\r\n\r\n{}x`, then: 'end' }],
+    ['row 110: a body shorter than its length', { raw: `${ok}content-length: 500\r\n\r\n{}`, then: 'end' }],
+    ['row 110: garbage for chunks', { raw: `${ok}transfer-encoding: chunked\r\n\r\nzz\r\nnonsense\r\n`, then: 'end' }],
+    ['row 110: chunks that end too early', { raw: `${ok}transfer-encoding: chunked\r\n\r\n5\r\n{}`, then: 'end' }],
+    ['row 110: no HTTP at all', { raw: `SSH-2.0-OpenSSH ${TOKEN}\r\n`, then: 'end' }],
+  ])('%s spends an attempt', async (_, reply) => {
     const server = await serve(reply);
     const error = await outcomeOf(sinkFor(server.url));
     expect(error).toMatchObject({ code: 'HTTP_SERVER_ERROR', retry: 'later', reason: 'http_protocol' });
     expect(server.requests).toHaveLength(1);
   });
 
-  it('no. 110: a body longer than its length does no harm to the next delivery', async () => {
+  it('row 110: a body longer than its length does no harm to the next delivery', async () => {
     const server = await serve([{ raw: `${ok}content-length: 2\r\n\r\n{}${ok}\r\n`, then: 'end' }, { status: 404 }]);
     const sink = sinkFor(server.url);
     expect(await outcomeOf(sink)).toBeUndefined();
@@ -421,7 +421,7 @@ describe('TLS', () => {
     ['an expired certificate', 'expired.pem', 'CERT_HAS_EXPIRED', /expired; renew it/],
     ['a certificate for another host', 'other-host.pem', 'ERR_TLS_CERT_ALTNAME_INVALID', /another host name/],
     ['a self-signed certificate', 'self-signed.pem', 'DEPTH_ZERO_SELF_SIGNED_CERT', /NODE_EXTRA_CA_CERTS/],
-  ])('no. 107: %s is refused, and the token is not sent', async (_name, cert, code, advice) => {
+  ])('row 107: %s is refused, and the token is not sent', async (_name, cert, code, advice) => {
     const server = await serveTls(cert);
     const error = await outcomeOf(sinkFor(server.urlFor('localhost'), { ca }));
     expect(error).toMatchObject({ code: 'HTTP_UNAVAILABLE', retry: 'wait', cause: { code } });
@@ -429,14 +429,14 @@ describe('TLS', () => {
     expect(server.requests).toEqual([]);
   });
 
-  it('no. 107: an authority that is not trusted is refused', async () => {
+  it('row 107: an authority that is not trusted is refused', async () => {
     const server = await serveTls('localhost.pem');
     const error = await outcomeOf(sinkFor(server.urlFor('localhost')));
     expect(error).toMatchObject({ code: 'HTTP_UNAVAILABLE', cause: { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' } });
     expect(server.requests).toEqual([]);
   });
 
-  it('no. 107: NODE_TLS_REJECT_UNAUTHORIZED=0 changes nothing', async () => {
+  it('row 107: NODE_TLS_REJECT_UNAUTHORIZED=0 changes nothing', async () => {
     vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
     try {
       const server = await serveTls('self-signed.pem');
@@ -447,7 +447,7 @@ describe('TLS', () => {
     }
   });
 
-  it('no. 107: TLS 1.0 is refused', async () => {
+  it('row 107: TLS 1.0 is refused', async () => {
     const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1', ciphers: 'ALL:@SECLEVEL=0' } as const;
     const server = await serveTls('localhost.pem', old);
     const error = await outcomeOf(sinkFor(server.urlFor('localhost'), { ca }));
@@ -456,7 +456,7 @@ describe('TLS', () => {
     expect(server.requests).toEqual([]);
   });
 
-  it('no. 107: https to a server that speaks http says so', async () => {
+  it('row 107: https to a server that speaks http says so', async () => {
     const server = await serve({ status: 200 });
     const error = await outcomeOf(sinkFor(server.url.replace('http:', 'https:')));
     expect(error).toMatchObject({ code: 'HTTP_UNAVAILABLE' });
@@ -495,7 +495,7 @@ describe('stopping', () => {
 describe('courier and sink together', () => {
   const quick = { backoffBaseMs: 20, backoffCapMs: 50 };
 
-  it('no. 111: a server that is gone for a while and comes back gets everything, and nothing is rejected', async () => {
+  it('row 111: a server that is gone for a while and comes back gets everything, and nothing is rejected', async () => {
     const port = await closedPort();
     const events: CourierEvent[] = [];
     const sink = sinkFor(`http://127.0.0.1:${port}`);
@@ -511,7 +511,7 @@ describe('courier and sink together', () => {
     await courier.close();
   });
 
-  it('no. 111: a restart in the middle of three POSTs of a photo loses none of them', async () => {
+  it('row 111: a restart in the middle of three POSTs of a photo loses none of them', async () => {
     const server = await serve((_request, index) => (index >= 1 && index <= 4 ? { drop: 'late' } : { status: 200 }));
     const courier = createCourier({ sink: sinkFor(server.url), options: { ...quick, concurrency: 1 } });
     const bodies = [photoDelivery(1, [1]), photoDelivery(1, [2]), photoDelivery(1, [3])];
@@ -521,7 +521,7 @@ describe('courier and sink together', () => {
     await courier.close();
   });
 
-  it('no. 94: a wrong token spends no attempt, is told once, and shows the token nowhere', async () => {
+  it('row 94: a wrong token spends no attempt, is told once, and shows the token nowhere', async () => {
     const gallery = await startGalleryServer({ token: 'another' });
     cleanups.push(() => gallery.close());
     const events: CourierEvent[] = [];

@@ -143,7 +143,7 @@ describe('text jobs', () => {
     }
   });
 
-  it('86 become dead letters for a model that is not there, with a short message that names the labels', async () => {
+  it('row 86: become dead letters for a model that is not there, with a short message that names the labels', async () => {
     const queue = memoryQueue({ jobs: 'text' });
     const models = ['nope', '../../etc/passwd', 'x'.repeat(10_000), 'text/siglip', 'SIGLIP'];
     models.forEach((model, index) => queue.push(textJob(index + 1, 'a cat', { model })));
@@ -176,7 +176,7 @@ describe('text jobs', () => {
     expect(queue.dead()).toHaveLength(6);
   });
 
-  it('78 to 88 answer odd texts: long ones, halves of pairs, control characters, special tokens', async () => {
+  it('answer odd texts: long ones, halves of pairs, control characters, special tokens', async () => {
     const queue = memoryQueue({ jobs: 'text' });
     const sink = memorySink();
     const texts = [

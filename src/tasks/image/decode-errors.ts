@@ -27,6 +27,13 @@ export function explainFailure(thrown: unknown, kind: DecodableKind, { decodeTim
   if (message.includes('exceeds pixel limit')) {
     return new RunnerError('IMAGE_TOO_LARGE', 'The picture has more pixels than maxPixels.', options);
   }
+  if (message.includes('supported image dimension')) {
+    return new RunnerError(
+      'IMAGE_TOO_LARGE',
+      `A side is longer than the decoder can take: ${shorten(message)}`,
+      options,
+    );
+  }
   if (kind === 'heic') {
     return new RunnerError(
       'IMAGE_UNSUPPORTED',

@@ -4,9 +4,11 @@ import { cmykToRgb } from './cmyk.js';
 import { explainFailure, unsupportedPicture } from './decode-errors.js';
 import { halvePhoto } from './halve.js';
 import { hasJpegEnd, JPEG_END } from './jpeg-end.js';
+import { checkJpegScans } from './jpeg-scans.js';
 import { decodePixels, readHeader, type PictureHeader } from './sharp.js';
 import { planHalvings, planShrink, uprightSize, type Shrink, type StoredSize } from './shrink.js';
 import { sniff, type DecodableKind } from './sniff.js';
+import { firstWebpFrame } from './webp-frame.js';
 
 export interface DecodeSettings {
   /** `apply`: EXIF orientation is honoured. `ignore`: pixels as stored. */
@@ -36,14 +38,16 @@ const MAX_SIDE = 65_535;
  * size is checked before any pixel is decoded. A JPEG may come shrunk if `need` and the settings allow it.
  * @throws RunnerError `FILE_EMPTY` | `IMAGE_UNSUPPORTED` | `IMAGE_TOO_LARGE` | `IMAGE_DECODE` | `IMAGE_TIMEOUT`
  */
-export async function decodePhoto(bytes: Uint8Array, options: DecodeOptions): Promise<Photo> {
+export async function decodePhoto(file: Uint8Array, options: DecodeOptions): Promise<Photo> {
   const { settings, need = 'full', reducedNeed = 'full' } = options;
-  if (bytes.byteLength === 0) throw new RunnerError('FILE_EMPTY', 'Expected a picture, got 0 bytes.');
-  const { kind, name } = sniff(bytes);
+  if (file.byteLength === 0) throw new RunnerError('FILE_EMPTY', 'Expected a picture, got 0 bytes.');
+  const { kind, name } = sniff(file);
   if (kind === 'other') throw unsupportedPicture(name);
+  const bytes = kind === 'webp' ? firstWebpFrame(file) : file;
   try {
     const header = await readHeader(bytes);
     checkSize(header, settings.maxPixels);
+    if (kind === 'jpeg') checkJpegScans(bytes);
     const plan = planDecoding(kind, header, settings, need);
     await options.admit?.(decodedBytes(plan));
     const photo = await decodeKnown(bytes, kind, plan, settings);

@@ -23,7 +23,7 @@ import { candidatesInRoots, isInside } from '../../../src/tasks/image/photo-path
 import { readAtMost } from '../../../src/tasks/image/read-at-most.js';
 import { blameUpload, readPhotoFile, type ReadOptions } from '../../../src/tasks/image/read-file.js';
 
-/** Numbers are rows of the list of bad inputs that this runner was written against. */
+/** Rows are those of the list of bad inputs, see test/support/bad-inputs.ts. */
 
 let base: string;
 let root: string;
@@ -63,7 +63,7 @@ async function expectFailure(path: string, code: ErrorCode, changes: Partial<Rea
   expect([found, message]).toEqual([code, message]);
 }
 
-describe('a path of a job', () => {
+describe('security 4: a path of a job', () => {
   it('resolves under the first root, as the gallery writes it', async () => {
     expect(await textOf('./original/a.jpg')).toBe('inside');
     expect(await textOf('original/a.jpg', { roots: [root, base] })).toBe('inside');

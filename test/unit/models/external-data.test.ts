@@ -72,7 +72,7 @@ describe('readExternalLocations', () => {
 
   const bad = ['/etc/passwd', '../x', 'sub/x', '..', '.', '', 'C:\\x', 'C:x', '..\\x', 'a\0b', '*/_ORT_MEM_ADDR_/*'];
   for (const location of bad) {
-    it(`refuses the location ${JSON.stringify(location)}`, async () => {
+    it(`security 8: refuses the location ${JSON.stringify(location)}`, async () => {
       await expect(locationsOf(modelWithWeightsIn(location))).rejects.toMatchObject({
         code: 'MODEL_INVALID',
         message: expect.stringContaining('only names of files beside the graph') as string,
@@ -147,7 +147,7 @@ describe('checkExternalFile', () => {
     await checkExternalFile(join(snapshot, 'onnx', 'x'), snapshot);
   });
 
-  it('refuses a link that leads out of the folder', async () => {
+  it('security 8: refuses a link that leads out of the folder', async () => {
     await mkdir(join(folder, 'model'));
     // A folder beside it whose name begins the same.
     await mkdir(join(folder, 'model-evil'));

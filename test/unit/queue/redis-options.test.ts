@@ -40,7 +40,7 @@ describe('parseRedisUrl', () => {
     });
   });
 
-  it('speaks TLS to rediss://', () => {
+  it('security 12: speaks TLS to rediss://, which verifies certificates', () => {
     expect(parseRedisUrl('rediss://cache')).toMatchObject({ tls: {} });
   });
 
