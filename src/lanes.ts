@@ -41,6 +41,7 @@ export async function openLanes(
   try {
     // One after the other: loading uses every core as it is.
     for (const kind of tasks.kinds()) {
+      signal.throwIfAborted();
       const shape = shapeOf(kind, options);
       const settings = { ...workerSettings(options, shape, models), tasks: tasks.refs(kind) };
       const pool = makePool(kind, { threads: shape.threads, settings }, options, emit);

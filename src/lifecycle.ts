@@ -60,8 +60,9 @@ function withinTimerRange(ms: number): number {
   return Number.isNaN(ms) ? 0 : Math.min(Math.max(0, ms), MAX_TIMER_MS);
 }
 
-/** The work's own end, or a rejection with the signal's reason as soon as it aborts. */
+/** The work's own end, or a rejection with the signal's reason as soon as it aborts; how the work then ends is not told. */
 export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  work.catch(() => undefined);
   let onAbort: () => void = () => undefined;
   const aborted = new Promise<never>((_, reject) => {
     onAbort = (): void => reject(signal.reason as Error);

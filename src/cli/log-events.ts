@@ -54,7 +54,7 @@ export function logEvents(runner: Runner, log: Log, noun: 'photo' | 'text'): voi
 
 function logChildren(runner: Runner, log: Log): void {
   runner.on('child:started', ({ lane, pid, reason, loadMs, rssBytes }) =>
-    log.info({ lane, pid, reason, loadMs: Math.round(loadMs), rssBytes }, 'child process ready'),
+    log.info({ lane, pid, reason, loadMs: Math.round(loadMs), rssBytes }, 'child process started'),
   );
   runner.on('child:died', ({ lane, pid, code, signal, items, error }) =>
     log.error({ lane, pid, exitCode: code, signal, items, code: error.code }, error.message),

@@ -19,6 +19,7 @@ import deadly from '../fixtures/tasks/deadly.js';
 import { childrenOf, isAlive } from '../support/children.js';
 import { DEEDS, deeds, ids } from '../support/deeds.js';
 import { CLIP, IMAGES, SIGLIP, photoJob } from '../support/fixtures.js';
+import { Program } from '../support/program.js';
 import { queueLeft } from '../support/queue-left.js';
 import { startRedis, type RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';
@@ -195,6 +196,32 @@ describe('a child that is killed from outside', () => {
     expect(lab.children.map(({ lane }) => lane).sort()).toEqual(['image', 'text']);
     const mine = childrenOf(process.pid);
     expect(lab.children.map(({ pid }) => pid).filter((pid) => mine.includes(pid))).toHaveLength(2);
+  });
+});
+
+describe('a parent that is killed', () => {
+  it('takes its child along within two seconds, though this one is inside a batch that never ends', async () => {
+    const url = (file: string): string => JSON.stringify(new URL(file, import.meta.url).href);
+    const parent = new Program(process.execPath, [
+      '--input-type=module',
+      '--eval',
+      `import { createRunner, memoryQueue, memorySink } from ${url('../../dist/index.js')};
+      import deadly from ${url('../fixtures/tasks/deadly.js')};
+      const input = { kind: 'text', text: 'loop' };
+      const jobs = { name: 'loop', parse: () => ({ type: 'loop', id: '1', tasks: ['deadly'], input, fields: {} }) };
+      const queue = memoryQueue({ jobs });
+      queue.push('{}');
+      const runner = createRunner({ queue, sink: memorySink(), tasks: [deadly], isolation: 'process' });
+      runner.on('child:started', ({ pid }) => console.log('child', pid));
+      runner.on('batch:started', () => console.log('busy'));
+      await runner.start();`,
+    ]);
+    const child = Number((await parent.prints(/child \d+/)).split(' ')[1]);
+    await parent.prints(/busy/);
+    expect(isAlive(child)).toBe(true);
+    parent.child.kill('SIGKILL');
+    await until('the child is gone', () => !isAlive(child), 2000);
+    await parent.end();
   });
 });
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Deadline } from '../../../src/lifecycle.js';
+import { Deadline, untilAborted } from '../../../src/lifecycle.js';
 
 beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));
 afterEach(() => vi.useRealTimers());
@@ -35,5 +35,18 @@ describe('Deadline', () => {
     await vi.advanceTimersByTimeAsync(50);
     expect(answers).toEqual([false]);
     expect(deadline.remainingMs(20)).toBe(20);
+  });
+});
+
+describe('untilAborted', () => {
+  it('rejects with the reason of a signal that is aborted already, and leaves no rejection of the work unheard', async () => {
+    const unheard: unknown[] = [];
+    const listen = (reason: unknown): void => void unheard.push(reason);
+    process.on('unhandledRejection', listen);
+    const aborted = AbortSignal.abort(new Error('stopping'));
+    await expect(untilAborted(Promise.reject(new Error('killed')), aborted)).rejects.toThrow('stopping');
+    await new Promise((turn) => setImmediate(turn));
+    process.off('unhandledRejection', listen);
+    expect(unheard).toEqual([]);
   });
 });
