@@ -75,7 +75,9 @@ it.each(Object.entries(TOPOLOGIES))(
       LOG_LEVEL: 'debug',
       ...redis.env,
     });
-    onTestFinished(async () => void (await command.kill('SIGKILL')));
+    onTestFinished(async () => {
+      await command.kill('SIGKILL');
+    });
 
     const delivered = (): Set<number> => new Set(gallery.callbacks.map(({ id }) => Number(id)));
     await until('some are called back', () => delivered().size > 20, 60_000);

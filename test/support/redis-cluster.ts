@@ -17,7 +17,7 @@ const CONFIG = {
   'cluster-require-full-coverage': 'no',
 };
 
-export interface ClusterNode {
+interface ClusterNode {
   readonly server: RedisServer;
   readonly client: Redis;
 }
@@ -105,7 +105,7 @@ export async function startCluster({ replicas = false } = {}): Promise<RedisClus
 async function settled(nodes: readonly ClusterNode[]): Promise<void> {
   for (const { client } of nodes)
     await until('every node knows the cluster, and replicas have caught up', async () => {
-      const isOk = String(await client.cluster('INFO')).includes('cluster_state:ok');
+      const isOk = (await client.cluster('INFO')).includes('cluster_state:ok');
       return isOk && !(await client.info('replication')).includes('master_link_status:down');
     });
 }
