@@ -79,7 +79,18 @@ async function readInput(
   }
 }
 
-function serveThread({ settings, shared, threads }: WorkerData): (request: ThreadRequest) => Promise<void> {
+/** Node.js forbids threads to abort. In a process of their own a task's wish to end it is granted, as a crash would. */
+function allowAbort(): void {
+  process.abort = () => process.kill(process.pid, 'SIGABRT') as never;
+}
+
+function serveThread({
+  settings,
+  shared,
+  threads,
+  isOwnProcess,
+}: WorkerData): (request: ThreadRequest) => Promise<void> {
+  if (isOwnProcess) allowAbort();
   configureSharp({ blockDecoders: settings.image.blockDecoders });
   const server = new ThreadServer<Unit>(
     {

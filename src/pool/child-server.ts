@@ -46,7 +46,7 @@ export class ChildServer {
     try {
       // Time and memory are the parent's to judge.
       const limits = { loadTimeoutMs: NO_TIMEOUT_MS, batchTimeoutMs: NO_TIMEOUT_MS, maxMemoryBytes: 0 };
-      this.#pool = new ThreadPool({ threads, settings, ...limits });
+      this.#pool = new ThreadPool({ threads, settings, ...limits }, true);
       const report = await this.#pool.load();
       this.#post({ type: 'loaded', report, rssBytes: process.memoryUsage.rss() });
     } catch (thrown) {

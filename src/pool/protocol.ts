@@ -12,6 +12,8 @@ export interface WorkerData {
   readonly settings: WorkerSettings;
   readonly shared: SharedState;
   readonly threads: number;
+  /** The threads are all that there is in the process: they may end it. */
+  readonly isOwnProcess: boolean;
 }
 
 /** A few integers that all threads of a pool and the main thread read and write with `Atomics`. */

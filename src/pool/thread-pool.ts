@@ -37,7 +37,8 @@ export class ThreadPool implements Pool {
   #loadedRssBytes = 0;
   #closing: Promise<void> | undefined;
 
-  constructor(options: PoolOptions) {
+  /** `isOwnProcess`: nothing but these threads is in the process. */
+  constructor(options: PoolOptions, isOwnProcess = false) {
     this.#options = options;
     this.threads = options.threads;
     this.#piscina = new Piscina({
@@ -49,7 +50,12 @@ export class ThreadPool implements Pool {
       maxQueue: options.threads * BATCHES_PER_THREAD,
       atomics: 'disabled',
       recordTiming: false,
-      workerData: { settings: options.settings, shared: this.#shared, threads: options.threads } satisfies WorkerData,
+      workerData: {
+        settings: options.settings,
+        shared: this.#shared,
+        threads: options.threads,
+        isOwnProcess,
+      } satisfies WorkerData,
     });
     // Piscina repeats errors of its threads here; without a listener they would end the process.
     this.#piscina.on('error', () => undefined);
