@@ -9,7 +9,7 @@ export interface Target {
   readonly proxy: FaultProxy;
 }
 
-export const FAULTS = [
+const FAULTS = [
   'SIGKILL',
   'SIGTERM',
   'SIGSTOP',

@@ -1,5 +1,5 @@
 /** Random numbers from 0 up to 1 that a seed of 32 bits decides (mulberry32). */
-export function seededRandom(seed: number): () => number {
+function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

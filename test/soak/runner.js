@@ -10,7 +10,7 @@ const runner = createRunner({
   queue: redisQueue({ ...queueOptions, url: redisUrl, name: queueName, ...(isNoOp && { jobs: noOpJobs }) }),
   sink: httpSink({ baseUrl: sinkUrl, token: 'soak', concurrency: 16, timeoutMs: 5000 }),
   ...(isNoOp
-    ? { tasks: [noOp], maxTextBatch: 32, maxInFlight: 128 }
+    ? { tasks: [noOp], maxTextBatch: 32, maxInFlight: 64 }
     : { tasks: ['clip'], models: [{ label: 'tiny', name: model }], roots: [photos], intraOpThreads: 1 }),
 });
 

@@ -12,7 +12,7 @@
  * |  3 | No acknowledgement before every callback of the job was taken                 | test/unit/runner/ticket.test.ts, test/soak (no callback missing)                                |
  * |  4 | No multiplication, whatever is repeated                                       | here, `checkBooks()`; commands `lost reply` and `again`                                         |
  * |  5 | Lost 0, unexpected 0; duplicates only of executions                           | end, `checkEnd()`; test/soak                                                                    |
- * |  6 | Liveness: with one live consumer everything ends                              | end, `quiesce()` has a bound                                                                    |
+ * |  6 | Liveness: with one live consumer everything ends                              | end, `#quiesce()` has a bound                                                                   |
  * |  7 | An orphan is visible again within heartbeat + look for the dead               | test/integration/queue-redis-recovery.test.ts; here `reap` shows that one look is enough        |
  * |  8 | attempts <= max, kills <= max; poison ends alone                              | here, `checkCounters()` and the notes of the dead; test/integration/queue-redis-recovery.test.ts |
  * |  9 | Bytes of an element never change, also out of a dead letter                   | here: all comparisons are of bytes                                                              |
@@ -25,7 +25,7 @@
  * | 16 | What can't be understood ends among the dead letters                          | test/unit/runner/photo-job.test.ts; here such bytes are elements like others                    |
  * | 17 | Counters vanish after success; the number of keys is bounded                  | here, `checkCounters()`, `checkKeys()`                                                          |
  * | 18 | However long the sink is down, no attempt is spent, nothing dies              | test/unit/sink/courier.property.test.ts, test/integration/runner-faults.test.ts                 |
- * | 19 | The token appears nowhere                                                     | test/integration/queue-redis-faults.test.ts, test/unit/sink/http-options.test.ts                |
+ * | 19 | The token appears nowhere                                                     | test/integration/sink-http.test.ts, queue-redis-faults.test.ts and photos-command.test.ts beside it |
  * | 20 | Queued again, a dead letter is the element that it was                        | here: `redrive`; test/unit/queue/dead-letter.test.ts                                            |
  *
  * A failure prints its seed and path; `FC_SEED=… FC_PATH=… npx vitest run <file>` replays it. `FC_RUNS` sets how many histories.
