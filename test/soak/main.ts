@@ -14,7 +14,7 @@ import { noOps, photos, type Workload } from './workload.js';
 
 const QUEUE = 'soak';
 /** The most that is pushed at a time. */
-const MAX_PORTION = 1000;
+const MAX_PORTION = 4000;
 const TICK_MS = 200;
 /** Without any progress for so long after the last fault, something is stuck. */
 const STALLED_MS = 60_000;
@@ -36,8 +36,7 @@ const seed = Number(values.seed);
 const images = path.join(root, 'test', 'fixtures', 'images');
 const workload = makeWorkload();
 /** So that pushes, and with them the trouble, go on until shortly before the end. */
-const portion = Math.min(MAX_PORTION, Math.ceil(workload.jobs / 50));
-const lowWater = 4 * portion;
+const portion = Math.min(MAX_PORTION, Math.ceil(workload.jobs / 25));
 const report = values.report ?? path.join(root, 'bench', 'results', `soak-${workload.name}.json`);
 const replay = `npm run soak -- ${workload.name} --jobs ${workload.jobs} --seed ${seed}`;
 console.log(`seed ${seed}; again with: ${replay}`);
@@ -103,7 +102,7 @@ async function work(): Promise<boolean> {
     }
     if (pushed === workload.jobs) await trouble.over();
     const left = await queueLeft(redis.client, QUEUE);
-    if ((left[QUEUE] ?? 0) < lowWater) await push();
+    if ((left[QUEUE] ?? 0) < portion) await push();
     const isEmpty = Object.keys(left).length === 0;
     if (pushed === workload.jobs && isEmpty) return true;
     const state = JSON.stringify(left);
