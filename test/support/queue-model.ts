@@ -449,8 +449,12 @@ class History {
       else await member.queue.giveBack();
     }
     const last = hazards ? await this.#world.open() : (this.#members.find(Boolean) ?? (await this.#world.open()));
+    // All but the last one.
+    this.#deaths += this.#now!.consumers.length;
     await hazards?.reap([last]);
     await this.#read();
+    this.#checkBooks();
+    this.#checkCounters();
     // Each element needs a claim, and those that wait or are suspect at most two looks more.
     let left = 4 * this.#pushed.length + 10;
     while (residents(this.#now!).length > this.#now!.dead.length) {
