@@ -93,7 +93,10 @@ export class ProcessingList {
     });
   }
 
-  /** Removes finished elements and their counters at one go. */
+  /**
+   * Removes finished elements and their counters at one go; the counters first: where only the begin of it is carried out, an
+   * element can still be found, counters without an element can't.
+   */
   acknowledge(finished: readonly Held[]): Promise<void> {
     const { link, list, keys } = this.#options;
     return this.#serial.run(async () => {
@@ -102,12 +105,12 @@ export class ProcessingList {
       try {
         const replies = await link.pipeline((pipeline) => {
           for (const { raw } of present) {
-            pipeline.lrem(list, -1, raw);
             pipeline.hdel(keys.tries, ...triesFields(sha1Hex(raw)));
+            pipeline.lrem(list, -1, raw);
           }
         });
         debts.forEach((debt, index) => {
-          const [error, removed] = replies[2 * index] ?? [];
+          const [error, removed] = replies[2 * index + 1] ?? [];
           if (error) this.#owe(debt, error);
           else debt.finish(removed);
         });
@@ -250,8 +253,8 @@ export class ProcessingList {
       held,
       rank: 1,
       carryOut: async (client) => {
-        const removed = await client.lrem(list, -1, held.raw);
-        await client.hdel(keys.tries, ...triesFields(sha1Hex(held.raw)));
+        const forgotten = client.hdel(keys.tries, ...triesFields(sha1Hex(held.raw)));
+        const [removed] = await Promise.all([client.lrem(list, -1, held.raw), forgotten]);
         return removed;
       },
       finish: (removed) => {

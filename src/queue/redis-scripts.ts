@@ -101,19 +101,23 @@ end
 return #due`);
 
 /**
- * Moves what a dead consumer held to the suspects and counts a kill for each; strikes it off once it holds nothing.
+ * Moves what a dead consumer held to the suspects and counts a kill for each, but one for identical elements: it died once.
+ * Strikes it off once it holds nothing.
  * KEYS heartbeat, processing, suspects, consumers, tries. ARGV consumer, most to move. → how many | -1 where it lives
  */
 export const REAP = script(`${NOW_MS}
 if redis.call('EXISTS', KEYS[1]) == 1 then return -1 end
 redis.call('LLEN', KEYS[3])
-local moved = 0
+local moved, counted = 0, {}
 while moved < tonumber(ARGV[2]) do
   local raw = redis.call('LRANGE', KEYS[2], -1, -1)[1]
   if not raw then break end
   local sha = redis.sha1hex(raw)
-  redis.call('HINCRBY', KEYS[5], sha .. ':k', 1)
-  redis.call('HSET', KEYS[5], sha .. ':t', text(now_ms()))
+  if not counted[sha] then
+    counted[sha] = true
+    redis.call('HINCRBY', KEYS[5], sha .. ':k', 1)
+    redis.call('HSET', KEYS[5], sha .. ':t', text(now_ms()))
+  end
   redis.call('LMOVE', KEYS[2], KEYS[3], 'RIGHT', 'LEFT')
   moved = moved + 1
 end

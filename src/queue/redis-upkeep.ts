@@ -12,6 +12,8 @@ import { PROMOTE, REAP, runScript } from './redis-scripts.js';
 import { startTicker, type Ticker } from './ticker.js';
 
 const CHUNK = 100;
+/** More than a consumer holds, so that identical elements come in one portion, which counts them as one. */
+const REAP_CHUNK = 1000;
 /** Counters that nothing has touched for so long belong to elements that are gone. */
 const TRIES_KEPT_MS = 72 * 3_600_000;
 
@@ -115,7 +117,7 @@ function sweep({ link, keys }: UpkeepOptions): Chore {
 }
 
 /** Moves what is due in the retry set back into the queue. Any number of consumers may do so at the same time. */
-async function promoteDue(client: Redis, keys: RedisKeys): Promise<number> {
+export async function promoteDue(client: Redis, keys: RedisKeys): Promise<number> {
   let count = 0;
   for (let moved = CHUNK; moved === CHUNK; count += moved) {
     moved = Number(await runScript(client, PROMOTE, [keys.retry, keys.queue], [CHUNK]));
@@ -129,7 +131,7 @@ async function passGate(client: Redis, gate: string, ms: number): Promise<boolea
 }
 
 /** Moves what dead consumers held to the suspects. Answers how much of whom. */
-async function reapDead(
+export async function reapDead(
   client: Redis,
   keys: RedisKeys,
   self: string,
@@ -147,8 +149,8 @@ async function reapDead(
 async function reapOne(client: Redis, keys: RedisKeys, consumer: string): Promise<number> {
   const scriptKeys = [keys.heartbeat(consumer), keys.processing(consumer), keys.suspects, keys.consumers, keys.tries];
   let count = 0;
-  for (let moved = CHUNK; moved === CHUNK;) {
-    moved = Number(await runScript(client, REAP, scriptKeys, [consumer, CHUNK]));
+  for (let moved = REAP_CHUNK; moved === REAP_CHUNK;) {
+    moved = Number(await runScript(client, REAP, scriptKeys, [consumer, REAP_CHUNK]));
     // -1: it has come back to life.
     count += Math.max(0, moved);
   }

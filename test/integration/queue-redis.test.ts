@@ -5,8 +5,9 @@ import { beforeAll, describe } from 'vitest';
 import { redisKeys } from '../../src/queue/redis-keys.js';
 import { redisQueue } from '../../src/queue/redis.js';
 import { describeQueueContract, type QueueHarness } from '../support/queue-contract.js';
+import { redisModelWorld } from '../support/queue-model-redis.js';
 import { describeQueueModel } from '../support/queue-model.js';
-import { useRedis } from '../support/redis-server.js';
+import { startRedis, useRedis } from '../support/redis-server.js';
 
 describe('redisQueue', () => {
   let server: Awaited<ReturnType<typeof useRedis>>;
@@ -35,5 +36,17 @@ describe('redisQueue', () => {
   };
 
   describe('keeps the contract', () => describeQueueContract(makeHarness));
-  describe('keeps the model', () => describeQueueModel(makeHarness, { runs: 200, seed: 20_261_122 }));
+});
+
+describe('redisQueue', () => {
+  let server: Awaited<ReturnType<typeof startRedis>>;
+  let client: ReturnType<typeof server.client>;
+
+  beforeAll(async () => {
+    server = await startRedis();
+    client = server.client();
+    return () => server.stop();
+  });
+
+  describe('keeps the model', () => describeQueueModel(() => Promise.resolve(redisModelWorld(server, client)), 8));
 });

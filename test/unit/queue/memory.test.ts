@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { RunnerError } from '../../../src/errors.js';
 import { type MemoryQueue, memoryQueue } from '../../../src/queue/memory.js';
 import { describeQueueContract } from '../../support/queue-contract.js';
+import { memoryModelWorld } from '../../support/queue-model-memory.js';
 import { describeQueueModel } from '../../support/queue-model.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
@@ -23,7 +24,7 @@ describe('memoryQueue', () => {
     });
 
   describe('keeps the contract', () => describeQueueContract(makeHarness));
-  describe('keeps the model', () => describeQueueModel(makeHarness, { runs: 300, seed: 20_261_122 }));
+  describe('keeps the model', () => describeQueueModel(() => Promise.resolve(memoryModelWorld()), 1));
 
   it('takes texts, bytes and objects', async () => {
     queue = memoryQueue();
