@@ -38,7 +38,7 @@ export interface ReadPorts {
   readonly admit: (bytes: number) => Promise<void>;
 }
 
-export type Measure = <T>(stage: StageName, work: () => Promise<T>) => Promise<T>;
+type Measure = <T>(stage: StageName, work: () => Promise<T>) => Promise<T>;
 
 interface Prepared {
   readonly item: number;

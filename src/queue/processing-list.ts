@@ -101,16 +101,16 @@ export class ProcessingList {
     const { link, list, keys } = this.#options;
     return this.#serial.run(async () => {
       const present = finished.filter((held) => held.state === 'settling');
+      if (present.length === 0) return;
       const debts = present.map((held) => this.#acknowledgement(held));
       try {
         const replies = await link.pipeline((pipeline) => {
-          for (const { raw } of present) {
-            pipeline.hdel(keys.tries, ...triesFields(sha1Hex(raw)));
-            pipeline.lrem(list, -1, raw);
-          }
+          // The counters first: cut off in between, a job begins anew without them, and none stays behind.
+          pipeline.hdel(keys.tries, ...present.flatMap(({ raw }) => triesFields(sha1Hex(raw))));
+          for (const { raw } of present) pipeline.lrem(list, -1, raw);
         });
         debts.forEach((debt, index) => {
-          const [error, removed] = replies[2 * index + 1] ?? [];
+          const [error, removed] = replies[index + 1] ?? [];
           if (error) this.#owe(debt, error);
           else debt.finish(removed);
         });

@@ -122,7 +122,6 @@ describe('clip-runner dlq list', () => {
     for (const args of [['list'], ['list', '--json'], ['show', '\u0007'], ['show', '\u0007', '--json']]) {
       const { ended, stdout } = await dlq(...args);
       expect(ended).toBe(0);
-      // eslint-disable-next-line no-control-regex
       expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
     }
   });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../../src/clock.js';
 import { Pulse } from '../../../src/queue/pulse.js';
 
-function setUp(): { readonly pulse: Pulse; pass(seconds: number): void } {
+function setUp(): { readonly pulse: Pulse; readonly pass: (seconds: number) => void } {
   let nowMs = 5000;
   const clock: Clock = { now: () => nowMs, after: () => () => undefined };
   return { pulse: new Pulse(clock), pass: (seconds) => void (nowMs += seconds * 1000) };
