@@ -2,13 +2,14 @@
 // with the same weights of the size of CLIP ViT-B/32, over real HTTP; both run all the time and are asked in turn.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'undici';
 import { pythonWith } from '../scripts/python-venv.mjs';
 import { embed, measureLoad } from './support/http-load.js';
+import { peakMemoryMiB } from './support/process-tree.js';
 import { describeMachine, printTable, saveJson } from './support/report.js';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -49,7 +50,7 @@ try {
     for (const percentile of ['p50', 'p95', 'p99']) printTable(column(rows, percentile), `${percentile} ms`);
     console.log('');
   }
-  const memory = Object.fromEntries(Object.entries(services).map(([name, { pid }]) => [name, peakMiB(pid)]));
+  const memory = Object.fromEntries(Object.entries(services).map(([name, { pid }]) => [name, peakMemoryMiB(pid)]));
   console.log(
     `Peak memory: ${Object.entries(memory)
       .map(([name, mib]) => `${name} ${mib} MiB`)
@@ -143,12 +144,6 @@ function makeTexts(count) {
   return Array.from({ length: count }, () =>
     Array.from({ length: 2 + random(13) }, () => words[random(words.length)]).join(' '),
   );
-}
-
-/** Highest resident memory of a process so far. */
-function peakMiB(pid) {
-  const [, kib = '0'] = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return Math.round(Number(kib) / 1024);
 }
 
 async function freePort() {

@@ -21,6 +21,12 @@ export function measureProcesses(pid) {
   return total;
 }
 
+/** Highest resident memory so far, in MiB: the sum of each process's own highest, so never too little. */
+export function peakMemoryMiB(pid) {
+  const peaks = withDescendants(pid).map((member) => /VmHWM:\s+(\d+)/.exec(text(`/proc/${member}/status`))?.[1] ?? 0);
+  return Math.round(peaks.reduce((sum, kib) => sum + Number(kib), 0) / 1024);
+}
+
 function withDescendants(pid) {
   const found = [pid];
   for (let place = 0; place < found.length; place++) {
