@@ -5,6 +5,7 @@ import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { childrenOf } from '../support/children.js';
 import { CLIP, IMAGES, photoJob } from '../support/fixtures.js';
 import { inMemory, runJobs, type JobCase } from '../support/job-fates.js';
 import { PhotosLab, readiness } from '../support/photos-lab.js';
@@ -79,7 +80,7 @@ describe('a file system that fails', () => {
     // A first job, so that all connections are there.
     await lab.client.lpush(queue, photoJob(1, 'camera.jpg'));
     await lab.delivered(1);
-    const { pid } = command.child;
+    const [pid = NaN] = childrenOf(command.child.pid ?? NaN);
     const limit = (files: number | string): void =>
       void execFileSync('prlimit', [`--pid=${pid}`, `--nofile=${files}:`]);
     const before = execFileSync('prlimit', [`--pid=${pid}`, '--nofile', '--output=SOFT', '--noheadings'])
