@@ -4,8 +4,9 @@ import type { Clock } from '../clock.js';
 import { sha1Hex } from './dead-letter.js';
 import { newGrave, type TakeItem } from './dead-letter-scripts.js';
 import type { LetterTaker, TakeKind } from './dead-letter-taker.js';
+import type { RedisKeys } from './redis-keys.js';
+import type { RedisLink } from './redis-link.js';
 import { runScript, script } from './redis-scripts.js';
-import type { ToolLinks } from './redis-tool-link.js';
 import { pause } from './waiting.js';
 
 const GATE_POLL_MS = 50;
@@ -13,6 +14,13 @@ const GATE_POLL_MS = 50;
 const GATE_MS = 10_000;
 const GATE_BYTES_PER_MS = 1000;
 const REMEMBER_MS = 86_400_000;
+
+/** To the server of the queue's slot, and to that of the dead letters'. */
+interface SlotLinks {
+  readonly keys: RedisKeys;
+  readonly queue: Pick<RedisLink, 'use'>;
+  readonly letters: Pick<RedisLink, 'use'>;
+}
 
 /**
  * Looks which dead letters lie in their places, from the first on, and removes these where a grave is given.
@@ -84,10 +92,10 @@ return 1`);
 export class ForeignTaker implements LetterTaker {
   /** What is in both places for a moment. */
   readonly groupEntries = 50;
-  readonly #links: ToolLinks;
+  readonly #links: SlotLinks;
   readonly #clock: Clock;
 
-  constructor(links: ToolLinks, clock: Clock) {
+  constructor(links: SlotLinks, clock: Clock) {
     this.#links = links;
     this.#clock = clock;
   }

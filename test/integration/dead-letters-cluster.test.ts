@@ -11,7 +11,6 @@ import { deadLetters, type DeadLetters } from '../../src/queue/dead-letters.js';
 import { ForeignTaker } from '../../src/queue/foreign-letter-taker.js';
 import { QueueWatch } from '../../src/queue/queue-watch.js';
 import { redisKeys, type RedisKeys } from '../../src/queue/redis-keys.js';
-import type { RedisLink } from '../../src/queue/redis-link.js';
 import { resolveRedisQueueOptions } from '../../src/queue/redis-options.js';
 import { ToolLinks } from '../../src/queue/redis-tool-link.js';
 import { ulid } from '../../src/queue/ulid.js';
@@ -163,28 +162,57 @@ describe('deadLetters() in another slot than the queue', () => {
     await watch.close();
   });
 
+  it('takes nothing that is not in its place, byte for byte', async () => {
+    await client.lpush(keys.deadLetters, 'older', 'newer');
+    const links = new ToolLinks(
+      resolveRedisQueueOptions({ url: cluster.url, cluster: true, name, deadLetterName: keys.deadLetters }),
+    );
+    await links.ready();
+    const taker = new ForeignTaker(links, systemClock);
+    const items = ['older', 'older'].map((text, place) => {
+      const entry = Buffer.from(text);
+      return { place, entry, noteId: undefined, element: entry, isUnique: false };
+    });
+    const { signal } = new AbortController();
+    expect(await taker.take('purge', items.slice(1), signal)).toBe(0);
+    expect(await taker.take('redrive', items.slice(1), signal)).toBe(0);
+    expect([await waiting(), await left()]).toEqual([[], 2]);
+    expect(await taker.take('redrive', items, signal)).toBe(1);
+    expect([await client.lrange(name, 0, -1), await client.lrange(keys.deadLetters, 0, -1)]).toEqual([
+      ['older'],
+      ['newer'],
+    ]);
+    await links.close();
+  });
+
   it('multiplies nothing and leaves nothing where several do it at once', async () => {
     const total = 1200;
-    await dieMany(total, (photo) => ['a', 'b', 'c', 'd'][photo % 4]!);
+    // Entries of the end are no runner's: nothing but the gate keeps them from being put back twice.
+    await dieMany(total / 2, (photo) => ['a', 'b', 'c', 'd'][photo % 4]!);
+    for (let photo = total / 2; photo < total; photo += 1)
+      await client.lpush(keys.deadLetters, `{"photo_id":${photo}}`);
     const done = await Promise.all([
       open().redrive({ reason: 'a' }),
       open().redrive({}, { limit: 300 }),
       open().purge({ reason: 'd' }),
       open().redrive(),
       open().redrive({ reason: 'b' }),
+      open().redrive({ reason: 'unknown' }),
+      open().redrive({ reason: 'unknown' }),
     ]);
     expect(done.reduce((sum, part) => sum + part, 0)).toBe(total);
     const back = await photos();
     expect(new Set(back).size).toBe(back.length);
-    expect(back).toHaveLength(total - done[2]!);
-    expect(back.filter((photo) => photo % 4 !== 3)).toHaveLength((3 * total) / 4);
+    expect(back).toHaveLength(total - done[2]);
+    expect(back.filter((photo) => photo % 4 !== 3 || photo >= total / 2)).toHaveLength((7 * total) / 8);
     expect([await left(), ...(await traces())]).toEqual([0, 0, 0, 0, 0]);
   }, 60_000);
 
   it('knows again what a redrive which ended half-way has put back, however often', async () => {
     await dieMany(120);
     const half = open(await withoutRemoving());
-    for (const _ of [1, 2, 3]) await expect(half.redrive()).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
+    for (let call = 0; call < 3; call += 1)
+      await expect(half.redrive()).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
     // One group is in both places.
     expect([(await photos()).length, await left()]).toEqual([50, 120]);
     expect(await client.pttl(keys.redriven)).toBeGreaterThan(80_000_000);
@@ -194,7 +222,8 @@ describe('deadLetters() in another slot than the queue', () => {
   });
 
   it('puts entries that no runner wrote back again after such an end, and loses no twin of them', async () => {
-    for (const _ of [1, 2, 3]) await client.lpush(keys.deadLetters, '{"photo_id":7}');
+    const twin = '{"photo_id":7}';
+    await client.lpush(keys.deadLetters, twin, twin, twin);
     await expect(open(await withoutRemoving()).redrive()).rejects.toMatchObject({ code: 'QUEUE_UNAVAILABLE' });
     expect(await photos()).toEqual([7, 7, 7]);
     expect(await open().redrive()).toBe(3);
@@ -207,12 +236,12 @@ describe('deadLetters() in another slot than the queue', () => {
     const links = new ToolLinks(resolveRedisQueueOptions(options));
     await links.ready();
     // Stopped for so long after it had looked that its gate ran out.
-    const use: RedisLink['use'] = async (work) => {
+    const use = async <T>(work: (redis: Redis) => Promise<T>): Promise<T> => {
       const answer = await links.letters.use(work);
       await client.set(keys.takeGate, 'other');
       return answer;
     };
-    const taker = new ForeignTaker({ keys, queue: links.queue, letters: { use } } as ToolLinks, systemClock);
+    const taker = new ForeignTaker({ keys, queue: links.queue, letters: { use } }, systemClock);
     const [entry] = await client.lrangeBuffer(keys.deadLetters, 0, 0);
     const item = { place: 0, entry: entry!, noteId: undefined, element: Buffer.from('x'), isUnique: true };
     expect(await taker.take('redrive', [item], new AbortController().signal)).toBe(0);
