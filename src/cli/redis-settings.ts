@@ -9,13 +9,16 @@ export const REDIS_VARIABLES = [
   'sentinelPassword',
 ] as const satisfies readonly VariableName[];
 
-/** What they mean to `redisQueue()`. */
+/** What they mean to `redisQueue()`, `deadLetters()` and `QueueWatch`. */
 export function redisOptions({
   redisUrl: url,
   redisCluster: cluster,
   sentinelName,
   sentinelPassword,
-}: Settings<(typeof REDIS_VARIABLES)[number]>): RedisQueueOptions {
+}: Settings<(typeof REDIS_VARIABLES)[number]>): Pick<
+  RedisQueueOptions,
+  'url' | 'cluster' | 'sentinelName' | 'sentinelPassword'
+> {
   return {
     ...{ url, cluster },
     ...(sentinelName !== '' && { sentinelName }),

@@ -9,6 +9,7 @@ import { invalid } from './gallery-access.js';
 import { interruptible } from './interrupt.js';
 import { exceededLimits, readLimits } from './status/limits.js';
 import { lookLine, lookLines } from './status/look-text.js';
+import { REDIS_VARIABLES, redisOptions } from './redis-settings.js';
 import { streamOut } from './stream-out.js';
 import { readSettings, type VariableName } from './variables.js';
 
@@ -20,7 +21,7 @@ const EXCEEDED = 3;
 /** Cursor home, and everything below it cleared. */
 const CLEAR = '\u001b[H\u001b[2J';
 
-const STATUS_VARIABLES = ['redisUrl', 'queueName', 'deadLetterName'] as const satisfies readonly VariableName[];
+const STATUS_VARIABLES = [...REDIS_VARIABLES, 'queueName', 'deadLetterName'] as const satisfies readonly VariableName[];
 type StatusCall = Call<(typeof STATUS_VARIABLES)[number]>;
 
 /** `clip-runner status`. */
@@ -57,7 +58,7 @@ async function runStatus(call: StatusCall): Promise<number> {
 }
 
 function openWatches({ settings, flags, env }: StatusCall): readonly QueueWatch[] {
-  const { redisUrl: url, queueName, deadLetterName } = settings;
+  const { queueName, deadLetterName } = settings;
   const only = flags['only'];
   const isNamed = flags['queueName'] !== undefined || flags['deadLetterName'] !== undefined;
   if (isNamed && only === undefined) throw invalid('--queue and --dlq name the lists of one queue: say --only, too.');
@@ -70,7 +71,10 @@ function openWatches({ settings, flags, env }: StatusCall): readonly QueueWatch[
   ] as const;
   return kinds
     .filter(({ kind }) => only === undefined || only === kind)
-    .map(({ jobs, name, dead }) => new QueueWatch({ url, jobs, name, ...(dead !== '' && { deadLetterName: dead }) }));
+    .map(({ jobs, name, dead }) => {
+      const deadLetterName = dead === '' ? {} : { deadLetterName: dead };
+      return new QueueWatch({ ...redisOptions(settings), jobs, name, ...deadLetterName });
+    });
 }
 
 async function lookAt(watches: readonly QueueWatch[]): Promise<readonly QueueLook[]> {

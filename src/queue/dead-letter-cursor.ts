@@ -2,8 +2,7 @@ import { sha1Hex } from './dead-letter.js';
 import { describeEntry, describeLongEntry, type DeadLetterEntry } from './dead-letter-entry.js';
 import { KeptNotes } from './dead-letter-notes.js';
 import { readEntries, type ReadEntry } from './dead-letter-scripts.js';
-import type { RedisKeys } from './redis-keys.js';
-import type { RedisLink } from './redis-link.js';
+import type { ToolLinks } from './redis-tool-link.js';
 
 const PAGE_ENTRIES = 500;
 const PAGE_BYTES = 4 * 1024 * 1024;
@@ -31,7 +30,7 @@ export interface PlacedEntry {
  * before each page the last entry passed must still be where it was, else it is looked for.
  */
 export class DeadLetterCursor {
-  readonly #link: RedisLink;
+  readonly #links: ToolLinks;
   readonly #key: string;
   readonly #notes: KeptNotes;
   readonly total: number;
@@ -41,19 +40,20 @@ export class DeadLetterCursor {
   /** Digests of the last entries passed, the last one at the end. */
   #anchors: readonly string[] = [];
 
-  private constructor(link: RedisLink, key: string, notes: KeptNotes, total: number) {
-    this.#link = link;
-    this.#key = key;
+  private constructor(links: ToolLinks, notes: KeptNotes, total: number) {
+    this.#links = links;
+    this.#key = links.keys.deadLetters;
     this.#notes = notes;
     this.total = total;
     this.#left = total;
   }
 
   /** @throws RunnerError `QUEUE_UNAVAILABLE`, `QUEUE_WRONG_TYPE` */
-  static async open(link: RedisLink, { deadLetters, deadLetterNotes }: RedisKeys): Promise<DeadLetterCursor> {
-    const total = await link.use((client) => client.llen(deadLetters));
-    const notes = await link.use((client) => KeptNotes.read(client, deadLetterNotes));
-    return new DeadLetterCursor(link, deadLetters, notes, total);
+  static async open(links: ToolLinks): Promise<DeadLetterCursor> {
+    const { queue, letters, keys } = links;
+    const total = await letters.use((client) => client.llen(keys.deadLetters));
+    const notes = await queue.use((client) => KeptNotes.read(client, keys.deadLetterNotes));
+    return new DeadLetterCursor(links, notes, total);
   }
 
   /** How many of the entries of the start have been passed or taken out. */
@@ -67,7 +67,7 @@ export class DeadLetterCursor {
       const most = Math.min(PAGE_ENTRIES, this.#left);
       const bounds = { most, maxBytes: PAGE_BYTES, longestBytes: LONGEST_BYTES, window: this.#window };
       const first = this.#passed;
-      const { before, entries, window } = await this.#link.use((client) =>
+      const { before, entries, window } = await this.#links.letters.use((client) =>
         readEntries(client, this.#key, first, bounds),
       );
       this.#window = window;
@@ -89,7 +89,7 @@ export class DeadLetterCursor {
   async #findAnchor(): Promise<void> {
     const from = Math.max(0, this.#passed - LOOK_BACK);
     const bounds = { most: this.#passed - from, maxBytes: 1, longestBytes: -1, window: 1 };
-    const { entries } = await this.#link.use((client) => readEntries(client, this.#key, from, bounds));
+    const { entries } = await this.#links.letters.use((client) => readEntries(client, this.#key, from, bounds));
     const digests = entries.map((entry) => (Buffer.isBuffer(entry) ? '' : entry.sha1));
     for (let count = this.#anchors.length; count > 0; count -= 1) {
       const place = digests.lastIndexOf(this.#anchors[count - 1] ?? '');
@@ -107,7 +107,7 @@ export class DeadLetterCursor {
     const sha1Of = (entry: ReadEntry): string => (Buffer.isBuffer(entry) ? sha1Hex(entry) : entry.sha1);
     const kept = this.#notes.isEmpty
       ? []
-      : await this.#link.use((client) => this.#notes.of(client, entries.map(sha1Of)));
+      : await this.#links.queue.use((client) => this.#notes.of(client, entries.map(sha1Of)));
     return entries.map((entry, index) => {
       const note = kept[index];
       return {

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { randomBytes } from 'node:crypto';
 
 import { runScript, script } from './redis-scripts.js';
 
@@ -127,6 +128,8 @@ export interface TakeItem {
   readonly noteId: string | undefined;
   /** What goes back into the queue. */
   readonly element: Buffer;
+  /** No other dead letter has the same bytes: the id of its own death is in them. */
+  readonly isUnique: boolean;
 }
 
 /** Takes out dead letters, from the first on, until one is not in its place. Answers how many. One step on the server. */
@@ -134,7 +137,6 @@ export async function takeEntries(
   client: Redis,
   keys: TakeKeys,
   kind: 'redrive' | 'purge',
-  grave: string,
   items: readonly TakeItem[],
 ): Promise<number> {
   const args = items.flatMap(({ place, entry, noteId, element }) => [
@@ -144,5 +146,10 @@ export async function takeEntries(
     kind === 'purge' || element.equals(entry) ? '=' : Buffer.concat([Buffer.from('+'), element]),
   ]);
   const scriptKeys = [keys.deadLetters, keys.deadLetterNotes, keys.queue, keys.tries];
-  return Number(await runScript(client, TAKE, scriptKeys, [kind, grave, ...args]));
+  return Number(await runScript(client, TAKE, scriptKeys, [kind, newGrave(), ...args]));
+}
+
+/** A text that is no entry, for the places of those that are about to be removed. */
+export function newGrave(): string {
+  return `removed:${randomBytes(16).toString('hex')}`;
 }

@@ -1,16 +1,12 @@
-import { randomBytes } from 'node:crypto';
-
 import type { Clock } from '../clock.js';
 import { readDeadLetter, sha1Hex } from './dead-letter.js';
 import { DeadLetterCursor, type PlacedEntry } from './dead-letter-cursor.js';
 import type { DeadLetterEntry } from './dead-letter-entry.js';
-import { takeEntries, type TakeItem } from './dead-letter-scripts.js';
-import type { RedisKeys } from './redis-keys.js';
-import type { RedisLink } from './redis-link.js';
+import type { TakeItem } from './dead-letter-scripts.js';
+import { makeTaker, type LetterTaker, type TakeKind } from './dead-letter-taker.js';
+import type { ToolLinks } from './redis-tool-link.js';
 import { pause } from './waiting.js';
 
-/** One step on the server takes so many at most: it does nothing else meanwhile. */
-const GROUP_ENTRIES = 500;
 /** With a rate, steps are a tenth of a second apart or more. */
 const STEPS_PER_SECOND = 10;
 
@@ -42,23 +38,24 @@ export interface DeadLetterTakeOptions {
 }
 
 export interface TakeContext extends Required<Omit<DeadLetterTakeOptions, 'onProgress'>> {
-  readonly link: RedisLink;
-  readonly keys: RedisKeys;
-  readonly kind: 'redrive' | 'purge';
+  readonly links: ToolLinks;
+  readonly kind: TakeKind;
   readonly matches: (entry: DeadLetterEntry) => boolean;
   readonly clock: Clock;
   readonly onProgress: (progress: DeadLetterProgress) => void;
 }
 
 /**
- * Takes the dead letters out that match, and puts their elements back into the queue for `redrive`. Each is in exactly one
- * list at any moment, whatever ends this process and whoever else does the same; so it can be called again at any time.
+ * Takes the dead letters out that match, and puts their elements back into the queue for `redrive`. None is lost, whatever
+ * ends this process and whoever else does the same; so it can be called again at any time. Within a slot each is in exactly
+ * one list at any moment; see `ForeignTaker` for others.
  * @throws RunnerError `QUEUE_UNAVAILABLE`, `QUEUE_WRONG_TYPE`
  */
 export async function takeMatching(context: TakeContext): Promise<number> {
-  const { link, keys, matches, limit, signal, onProgress } = context;
-  const cursor = await DeadLetterCursor.open(link, keys);
-  const pace = new Pace(context);
+  const { links, matches, limit, signal, onProgress } = context;
+  const cursor = await DeadLetterCursor.open(links);
+  const taker = makeTaker(links, context.clock);
+  const pace = new Pace(context, taker.groupEntries);
   const isOver = (): boolean => signal.aborted;
   let taken = 0;
   while (taken < limit && !isOver()) {
@@ -69,7 +66,7 @@ export async function takeMatching(context: TakeContext): Promise<number> {
     for (const group of groups(selected, pace.groupSize)) {
       await pace.wait(taken);
       if (isOver()) break;
-      const done = await takeGroup(context, group, taken - before);
+      const done = await takeGroup(context, taker, group, taken - before);
       taken += done;
       onProgress({ taken, seen: cursor.seen + taken - before, total: cursor.total });
       if (done < group.length) break;
@@ -89,32 +86,34 @@ export async function takeMatching(context: TakeContext): Promise<number> {
 
 /** `shift`: so many of the same page were taken out before, so that all behind them have moved up. */
 async function takeGroup(
-  { link, keys, kind }: TakeContext,
+  { links, kind, signal }: TakeContext,
+  taker: LetterTaker,
   group: readonly PlacedEntry[],
   shift: number,
 ): Promise<number> {
   const items: TakeItem[] = [];
   for (const placed of group) {
     const place = placed.place - shift;
-    const entry = placed.bytes ?? (await readWhole(link, keys.deadLetters, place, placed.sha1()));
+    const entry = placed.bytes ?? (await readWhole(links, place, placed.sha1()));
     // It has moved: what comes before it can be taken out all the same.
     if (entry === undefined) break;
     const element = placed.noteId === undefined ? readDeadLetter(entry).original : entry;
-    items.push({ place, entry, element, noteId: placed.noteId });
+    items.push({ place, entry, element, noteId: placed.noteId, isUnique: hasNoteInside(placed) });
   }
-  if (items.length === 0) return 0;
-  const grave = `removed:${randomBytes(16).toString('hex')}`;
-  return link.use((client) => takeEntries(client, keys, kind, grave, items));
+  return items.length === 0 ? 0 : taker.take(kind, items, signal);
+}
+
+function hasNoteInside({ noteId, facts: { id, note } }: PlacedEntry): boolean {
+  return noteId === undefined && note?.['id'] === id;
 }
 
 /** Loads a long entry from its place; undefined where another one lies there. */
 export async function readWhole(
-  link: RedisLink,
-  deadLetters: string,
+  { letters, keys: { deadLetters } }: ToolLinks,
   place: number,
   sha1: string,
 ): Promise<Buffer | undefined> {
-  const [entry] = await link.use((client) => client.lrangeBuffer(deadLetters, -1 - place, -1 - place));
+  const [entry] = await letters.use((client) => client.lrangeBuffer(deadLetters, -1 - place, -1 - place));
   return entry !== undefined && sha1Hex(entry) === sha1 ? entry : undefined;
 }
 
@@ -141,10 +140,10 @@ class Pace {
   readonly #context: TakeContext;
   readonly #startMs: number;
 
-  constructor(context: TakeContext) {
+  constructor(context: TakeContext, groupEntries: number) {
     this.#context = context;
     this.#startMs = context.clock.now();
-    this.groupSize = Math.min(GROUP_ENTRIES, Math.max(1, Math.floor(context.perSecond / STEPS_PER_SECOND)));
+    this.groupSize = Math.min(groupEntries, Math.max(1, Math.floor(context.perSecond / STEPS_PER_SECOND)));
   }
 
   /** Waits until the next group may go, after so many that went. */

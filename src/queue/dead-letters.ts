@@ -6,17 +6,15 @@ import { DeadLetterCursor, type PlacedEntry } from './dead-letter-cursor.js';
 import type { DeadLetterEntry } from './dead-letter-entry.js';
 import { compileFilter, type DeadLetterFilter } from './dead-letter-filter.js';
 import { readWhole, takeMatching, type DeadLetterTakeOptions } from './dead-letter-take.js';
-import { redisKeys, type RedisKeys } from './redis-keys.js';
-import type { RedisLink } from './redis-link.js';
-import { type RedisQueueOptions, type ResolvedRedisQueueOptions, resolveRedisQueueOptions } from './redis-options.js';
-import { closeToolLink, openToolLink } from './redis-tool-link.js';
+import { type RedisToolOptions, type ResolvedRedisQueueOptions, resolveRedisQueueOptions } from './redis-options.js';
+import { ToolLinks } from './redis-tool-link.js';
 
 export type { DeadLetterEntry } from './dead-letter-entry.js';
 export type { DeadLetterFilter } from './dead-letter-filter.js';
 export type { DeadLetterProgress, DeadLetterTakeOptions } from './dead-letter-take.js';
 
 /** The queue whose dead letters are meant: the same as for `redisQueue()`. */
-export type DeadLettersOptions = Pick<RedisQueueOptions, 'url' | 'connection' | 'name' | 'deadLetterName' | 'jobs'>;
+export type DeadLettersOptions = RedisToolOptions;
 
 /** What a look through the dead letters tells besides the entries. */
 export interface DeadLetterScanOptions {
@@ -85,14 +83,12 @@ export function deadLetters(options: DeadLettersOptions = {}): DeadLetters {
 class RedisDeadLetters implements DeadLetters {
   readonly name: string;
   readonly #options: ResolvedRedisQueueOptions;
-  readonly #keys: RedisKeys;
-  #link: Promise<RedisLink> | undefined;
+  #links: ToolLinks | undefined;
   #isClosed = false;
 
   constructor(options: ResolvedRedisQueueOptions) {
     this.name = options.deadLetterName;
     this.#options = options;
-    this.#keys = redisKeys(options.name, options.deadLetterName);
   }
 
   async *entries(
@@ -106,7 +102,7 @@ class RedisDeadLetters implements DeadLetters {
     const matches = compileFilter({ id });
     for await (const placed of this.#scan(matches)) {
       if (placed.bytes !== undefined) return placed.facts;
-      const whole = await readWhole(await this.#open(), this.#keys.deadLetters, placed.place, placed.sha1());
+      const whole = await readWhole(await this.#open(), placed.place, placed.sha1());
       // Moved just now: the next look finds it, if it is still there.
       if (whole === undefined) return this.get(id);
       const element = placed.noteId === undefined ? readDeadLetter(whole).original : whole;
@@ -125,15 +121,14 @@ class RedisDeadLetters implements DeadLetters {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    const link = await this.#link?.catch(() => undefined);
-    if (link) await closeToolLink(link);
+    await this.#links?.close();
   }
 
   async *#scan(
     matches: (entry: DeadLetterEntry) => boolean,
     onProgress?: DeadLetterScanOptions['onProgress'],
   ): AsyncGenerator<PlacedEntry, void, undefined> {
-    const cursor = await DeadLetterCursor.open(await this.#open(), this.#keys);
+    const cursor = await DeadLetterCursor.open(await this.#open());
     for (let page = await cursor.page(); page.length > 0; page = await cursor.page()) {
       yield* page.filter(({ facts }) => matches(facts));
       cursor.advance(page, 0);
@@ -144,19 +139,21 @@ class RedisDeadLetters implements DeadLetters {
   async #take(kind: 'redrive' | 'purge', filter: DeadLetterFilter, options: DeadLetterTakeOptions): Promise<number> {
     const resolved = resolveOptions<Required<DeadLetterTakeOptions>>(kind, options, TAKE_DEFAULTS, TAKE_CHECKS);
     const matches = compileFilter(filter);
-    const link = await this.#open();
-    return takeMatching({ ...resolved, link, keys: this.#keys, kind, matches, clock: systemClock });
+    const links = await this.#open();
+    return takeMatching({ ...resolved, links, kind, matches, clock: systemClock });
   }
 
-  #open(): Promise<RedisLink> {
-    if (this.#isClosed) {
-      return Promise.reject(new RunnerError('QUEUE_CLOSED', `The dead letters ${this.name} were closed.`));
-    }
-    this.#link ??= openToolLink(this.#options).catch((thrown: unknown) => {
-      // The next call may find a server.
-      this.#link = undefined;
+  async #open(): Promise<ToolLinks> {
+    if (this.#isClosed) throw new RunnerError('QUEUE_CLOSED', `The dead letters ${this.name} were closed.`);
+    const links = (this.#links ??= new ToolLinks(this.#options));
+    try {
+      await links.ready();
+      return links;
+    } catch (thrown) {
+      // The next call may find a server, and need not wait for that.
+      if (this.#links === links) this.#links = undefined;
+      await links.close();
       throw thrown;
-    });
-    return this.#link;
+    }
   }
 }

@@ -1,8 +1,6 @@
-import { redisKeys, type RedisKeys } from './redis-keys.js';
-import type { RedisLink } from './redis-link.js';
-import { type RedisQueueOptions, type ResolvedRedisQueueOptions, resolveRedisQueueOptions } from './redis-options.js';
+import { type RedisToolOptions, type ResolvedRedisQueueOptions, resolveRedisQueueOptions } from './redis-options.js';
 import { readQueueStatus, type QueueStatus } from './redis-status.js';
-import { closeToolLink, openToolLink } from './redis-tool-link.js';
+import { ToolLinks } from './redis-tool-link.js';
 
 export type { ConsumerStatus, QueueStatus } from './redis-status.js';
 
@@ -17,15 +15,13 @@ export interface QueueLook extends QueueStatus {
 /** Looks at one queue again and again. */
 export class QueueWatch {
   readonly #options: ResolvedRedisQueueOptions;
-  readonly #keys: RedisKeys;
-  #link: RedisLink | undefined;
+  #links: ToolLinks | undefined;
   #last: QueueStatus | undefined;
   #nextSinceMs = 0;
 
   /** @throws RunnerError `OPTIONS_INVALID` */
-  constructor(options: Pick<RedisQueueOptions, 'url' | 'name' | 'deadLetterName' | 'jobs'>) {
+  constructor(options: RedisToolOptions) {
     this.#options = resolveRedisQueueOptions(options);
-    this.#keys = redisKeys(this.#options.name, this.#options.deadLetterName);
   }
 
   /**
@@ -34,8 +30,9 @@ export class QueueWatch {
    */
   async look(): Promise<QueueLook> {
     try {
-      this.#link ??= await openToolLink(this.#options);
-      return this.#compare(await readQueueStatus(this.#link, this.#keys));
+      this.#links ??= new ToolLinks(this.#options);
+      await this.#links.ready();
+      return this.#compare(await readQueueStatus(this.#links));
     } catch (thrown) {
       await this.close();
       throw thrown;
@@ -44,9 +41,9 @@ export class QueueWatch {
 
   /** Disconnects. Never rejects. */
   async close(): Promise<void> {
-    const link = this.#link;
-    this.#link = undefined;
-    if (link) await closeToolLink(link);
+    const links = this.#links;
+    this.#links = undefined;
+    await links?.close();
   }
 
   #compare(now: QueueStatus): QueueLook {

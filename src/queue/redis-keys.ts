@@ -12,6 +12,11 @@ export interface RedisKeys {
   readonly outbox: string | undefined;
   /** Digests of the last ones that have gone on: list, newest at the left; lasts for an hour. */
   readonly sent: string;
+  /**
+   * Elements that a redrive has put back from another slot while their entries may still be among the dead letters: hash,
+   * SHA-1 of the entry → how many; lasts for a day.
+   */
+  readonly redriven: string;
   /** Notes of dead letters that are kept bare: hash, id of the note → its JSON. */
   readonly deadLetterNotes: string;
   /** Ids of the consumers that may hold something: set. */
@@ -25,6 +30,7 @@ export interface RedisKeys {
   readonly reapGate: string;
   readonly sweepGate: string;
   readonly outboxGate: string;
+  readonly takeGate: string;
   /** What a consumer holds: list, newest at the left. */
   readonly processing: (consumer: string) => string;
   /** A consumer's sign of life: string with a time to live. */
@@ -44,6 +50,8 @@ export function redisKeys(name: string, deadLetterName: string, isCluster = fals
     outbox: isCluster && (hashTag(deadLetterName) ?? deadLetterName) !== tag ? `${prefix}dlqout` : undefined,
     sent: `${prefix}dlqsent`,
     outboxGate: `${prefix}dlqlock`,
+    redriven: `${prefix}dlqback`,
+    takeGate: `${prefix}dlqtakelock`,
     deadLetterNotes: `${prefix}dlqmeta`,
     consumers: `${prefix}consumers`,
     suspects: `${prefix}suspects`,

@@ -56,6 +56,9 @@ export interface RedisQueueOptions extends CommonQueueOptions {
   readonly maxKills?: number;
 }
 
+/** What a tool must know of a queue that it looks at or mends. */
+export type RedisToolOptions = Pick<RedisQueueOptions, ServerOption | 'name' | 'deadLetterName' | 'jobs'>;
+
 type ServerOption = 'url' | 'connection' | 'cluster' | 'sentinelName' | 'sentinelPassword';
 type Plain = Required<Omit<RedisQueueOptions, ServerOption | 'deadLetterName'>>;
 

@@ -8,6 +8,7 @@ import { measureDepth } from './redis-inspection.js';
 import type { RedisKeys } from './redis-keys.js';
 import type { RedisLink } from './redis-link.js';
 import { runScript, script } from './redis-scripts.js';
+import type { ToolLinks } from './redis-tool-link.js';
 
 /** A consumer that is registered. What its heartbeat says is null where it has none, or one of another version. */
 export interface ConsumerStatus {
@@ -59,8 +60,8 @@ return {string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)), due,
  * Looks at a queue, its consumers and its dead letters.
  * @throws RunnerError `QUEUE_UNAVAILABLE`, `QUEUE_WRONG_TYPE`
  */
-export async function readQueueStatus(link: RedisLink, keys: RedisKeys): Promise<QueueStatus> {
-  const depth = await measureDepth(link, link, keys);
+export async function readQueueStatus({ queue: link, letters, keys }: ToolLinks): Promise<QueueStatus> {
+  const depth = await measureDepth(link, letters, keys);
   const reply = await link.use((client) => runScript(client, LOOK, [keys.queue, keys.retry], []));
   const [at = '', due = '', next = ''] = (reply as readonly Buffer[]).map(String);
   const consumers = await readConsumers(link, keys);
@@ -71,7 +72,7 @@ export async function readQueueStatus(link: RedisLink, keys: RedisKeys): Promise
     atMs: Number(at),
     nextRetryAtMs: due === '' ? null : Number(due),
     next: next === '' ? null : next,
-    oldestDeadAt: await link.use((client) => readOldestDeath(client, keys.deadLetters)),
+    oldestDeadAt: await letters.use((client) => readOldestDeath(client, keys.deadLetters)),
     oldestInHandMs: oldest.length === 0 ? null : Math.max(...oldest),
     donePerSecond: Number(alive.reduce((sum, { donePerSecond }) => sum + (donePerSecond ?? 0), 0).toFixed(3)),
   };

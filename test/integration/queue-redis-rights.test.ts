@@ -1,10 +1,13 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { RunnerError } from '../../src/errors.js';
+import { sha1Hex } from '../../src/queue/dead-letter.js';
+import { deadLetters } from '../../src/queue/dead-letters.js';
+import { QueueWatch } from '../../src/queue/queue-watch.js';
 import type { Claim, Queue, QueueEvent } from '../../src/queue/queue.js';
 import { redisQueue } from '../../src/queue/redis.js';
 import { findForgotten, pruneTries } from '../../src/queue/redis-upkeep.js';
-import { documentedAcl, documentedRights } from '../support/documented-acl.js';
+import { documentedAcl, documentedRights, documentedToolRights } from '../support/documented-acl.js';
 import { makeLab, never, QUICK, type RedisLab, startLabServer } from '../support/redis-lab.js';
 import { until } from '../support/until.js';
 
@@ -155,6 +158,37 @@ describe('security 11: a user with the documented rights and no others', () => {
     await lab.client.call('ACL', 'SETUSER', 'runner', '+blmove', '+lmove');
     expect(await claimOne(one.queue)).toBe('a');
     expect(one.events.map(({ type }) => type)).toEqual(['down', 'up']);
+  });
+
+  describe('with those for the tools', () => {
+    const letter = '{"photo_id":1,"_runner":{"id":"01JD3Q6Z7W8X9Y0Z1A2B3C4D5E","reason":"decode"}}';
+    const tools = async (): Promise<void> => {
+      const letters = deadLetters({ connection, name: lab.name });
+      const watch = new QueueWatch({ connection, name: lab.name });
+      try {
+        await lab.client.lpush(lab.keys.deadLetters, letter, letter, 'bare');
+        await lab.client.hset(lab.keys.deadLetterNotes, 'id', `{"id":"id","sha1":"${sha1Hex(Buffer.from('bare'))}"}`);
+        await lab.leaveBehind('gone', 'x');
+        expect((await watch.look()).dead).toBe(3);
+        expect(await letters.redrive({}, { limit: 2 })).toBe(2);
+        expect(await letters.purge()).toBe(1);
+      } finally {
+        await letters.close();
+        await watch.close();
+      }
+    };
+
+    it('looks at the queue, puts dead letters back and removes them', async () => {
+      await lab.client.call('ACL', 'SETUSER', 'runner', ...documentedToolRights());
+      await tools();
+      expect(await refused()).toEqual([]);
+    });
+
+    it.each(documentedToolRights())('needs %s', async (right) => {
+      await lab.client.call('ACL', 'SETUSER', 'runner', ...documentedToolRights(), right.replace('+', '-'));
+      await expect(tools()).rejects.toMatchObject({ message: expect.stringContaining('Grant its user') as string });
+      expect(await refused()).toContain(right.slice(1));
+    });
   });
 
   it('sees nothing of other queues', async () => {

@@ -17,6 +17,14 @@ export function documentedRights({ cluster = false }: AclNeeds = {}): readonly s
   return cluster ? [...rights, ...further] : rights;
 }
 
+/** What `dlq` and `status` need beyond that, each as `+command`. */
+export function documentedToolRights(): readonly string[] {
+  const line = /^- `clip-runner dlq redrive`.*need.*$/m.exec(PAGE)?.[0] ?? '';
+  const rights = line.match(/\+[a-z]+/g) ?? [];
+  if (rights.length === 0) throw new Error('docs/operating.md says no longer what the tools need');
+  return [...new Set(rights)];
+}
+
 /** The rule of docs/operating.md for another user, password and queue, as arguments of ACL. */
 export function documentedAcl(
   { user, password, queue, deadLetters }: Readonly<Record<'user' | 'password' | 'queue' | 'deadLetters', string>>,

@@ -1,9 +1,10 @@
 import { deadLetters, type DeadLetters } from '../../queue/dead-letters.js';
 import type { Call } from '../command.js';
+import { REDIS_VARIABLES, redisOptions } from '../redis-settings.js';
 import { readSettings, type VariableName } from '../variables.js';
 
 export const DLQ_VARIABLES = [
-  'redisUrl',
+  ...REDIS_VARIABLES,
   'queueName',
   'deadLetterName',
   'logLevel',
@@ -22,7 +23,7 @@ export function openLetters({ settings, flags, env }: DlqCall): OpenedLetters {
   const names = flags['texts'] === true ? textNames(flags, env) : settings;
   const { queueName: name, deadLetterName } = names;
   const letters = deadLetters({
-    url: settings.redisUrl,
+    ...redisOptions(settings),
     name,
     ...(deadLetterName === '' ? {} : { deadLetterName }),
   });
