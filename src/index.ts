@@ -17,6 +17,7 @@ export {
 export type { Delivery, Job, JobInput, JobType } from './job.js';
 export type {
   CaptionModel,
+  CaptionPrompt,
   CaptionSettings,
   ClipModel,
   Device,
@@ -29,6 +30,7 @@ export type {
   OcrModel,
   OcrSettings,
   RunnerModels,
+  SentenceRules,
 } from './model.js';
 export type { Session, TensorData, TensorInfo } from './tensor.js';
 export type {
@@ -50,6 +52,7 @@ export type { TextLine } from './tasks/ocr/text-line.js';
 export type { Corners } from './tasks/ocr/rectangle.js';
 export type { Clock } from './clock.js';
 export { redisQueue, type RedisQueueOptions } from './queue/redis.js';
+export type { RedisToolOptions } from './queue/redis-options.js';
 export {
   deadLetters,
   type DeadLetterEntry,

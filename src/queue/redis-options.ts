@@ -57,9 +57,10 @@ export interface RedisQueueOptions extends CommonQueueOptions {
 }
 
 /** What a tool must know of a queue that it looks at or mends. */
-export type RedisToolOptions = Pick<RedisQueueOptions, ServerOption | 'name' | 'deadLetterName' | 'jobs'>;
-
-type ServerOption = 'url' | 'connection' | 'cluster' | 'sentinelName' | 'sentinelPassword';
+export type RedisToolOptions = Pick<
+  RedisQueueOptions,
+  'url' | 'connection' | 'cluster' | 'sentinelName' | 'sentinelPassword' | 'name' | 'deadLetterName' | 'jobs'
+>;
 type Plain = Required<Omit<RedisQueueOptions, ServerOption | 'deadLetterName'>>;
 
 export interface ResolvedRedisQueueOptions extends Plain {
