@@ -3,7 +3,7 @@ import type { RedisOptions } from 'ioredis';
 import { type Check, check, durationMs, resolveOptions, wholeNumberBetween } from '../check.js';
 import { RunnerError } from '../errors.js';
 import { COMMON_CHECKS, COMMON_DEFAULTS, defaultsFor, type CommonQueueOptions } from './queue-options.js';
-import { describeServers, resolveServers, type RedisServers } from './redis-servers.js';
+import { describeServers, resolveServers, type RedisServers, type ServerOptions } from './redis-servers.js';
 
 /** Which Redis and which lists, and how quickly dead consumers are noticed. */
 export interface RedisQueueOptions extends CommonQueueOptions {
@@ -61,7 +61,7 @@ export type RedisToolOptions = Pick<
   RedisQueueOptions,
   'url' | 'connection' | 'cluster' | 'sentinelName' | 'sentinelPassword' | 'name' | 'deadLetterName' | 'jobs'
 >;
-type Plain = Required<Omit<RedisQueueOptions, ServerOption | 'deadLetterName'>>;
+type Plain = Required<Omit<RedisQueueOptions, keyof ServerOptions | 'deadLetterName'>>;
 
 export interface ResolvedRedisQueueOptions extends Plain {
   readonly servers: RedisServers;
