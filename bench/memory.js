@@ -8,6 +8,7 @@ import { startPhotos } from './support/photos-command.js';
 import { makePhotos } from './support/photos.js';
 import { drawSeries } from './support/plot.js';
 import { measureProcesses } from './support/process-tree.js';
+import { seededRandom } from './support/random.js';
 import { startBenchRedis } from './support/redis.js';
 import { describeMachine, median, saveJson } from './support/report.js';
 
@@ -50,7 +51,7 @@ try {
   console.log(
     `${files.length} files in random order (seed ${seed}), tasks clip, caption, face; ${minutes} minutes, ${warmUpMinutes} of them to warm up\n`,
   );
-  const random = randomNumbers(seed);
+  const random = seededRandom(seed);
   while (minutesNow() < minutes) {
     await fillQueue(random);
     samples.push({ minute: minutesNow(), callbacks: runner.callbacks(), ...measureProcesses(runner.pid) });
@@ -133,14 +134,4 @@ function slopeOf(points) {
   const [meanX, meanY] = [mean(0), mean(1)];
   const covariance = points.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0);
   return covariance / points.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0);
-}
-
-/** Numbers from 0 to 1 (mulberry32); the same seed, the same numbers. */
-function randomNumbers(state) {
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -1,4 +1,5 @@
 // Made faces to cluster: unit vectors around people, hard in the ways that photo collections are. Everything comes from the seed.
+import { seededRandom } from './random.js';
 const DIM = 512;
 
 /**
@@ -71,15 +72,4 @@ function shuffle(list, random) {
     const j = Math.floor(random() * (i + 1));
     [list[i], list[j]] = [list[j], list[i]];
   }
-}
-
-/** mulberry32: small, fast, and the same everywhere. */
-function seededRandom(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

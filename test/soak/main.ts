@@ -15,6 +15,8 @@ import { noOps, photos, type Workload } from './workload.js';
 const QUEUE = 'soak';
 /** The most that is pushed at a time. */
 const MAX_PORTION = 4000;
+/** Longer than a heartbeat lasts here, and than a runner takes to start again. */
+const TIDY_MS = 6000;
 const TICK_MS = 200;
 /** Without any progress for so long after the last fault, something is stuck. */
 const STALLED_MS = 60_000;
@@ -92,6 +94,7 @@ async function push(): Promise<void> {
 async function work(): Promise<boolean> {
   let nextFaultAt = performance.now();
   let changedAt = performance.now();
+  let tidyAt: number | undefined;
   let last = '';
   for (let tick = 0; ; tick += 1) {
     await new Promise((resolve) => setTimeout(resolve, TICK_MS));
@@ -104,13 +107,22 @@ async function work(): Promise<boolean> {
     const left = await queueLeft(redis.client, QUEUE);
     if ((left[QUEUE] ?? 0) < portion) await push();
     const isEmpty = Object.keys(left).length === 0;
-    if (pushed === workload.jobs && isEmpty) return true;
+    // A runner that was killed is struck off by another one when its heartbeat has run out: that one must still be there.
+    const isTidy = await hasSettled(isEmpty);
+    if (!isTidy) tidyAt = undefined;
+    else if (now - (tidyAt ??= now) >= TIDY_MS) return true;
     const state = JSON.stringify(left);
     if (state !== last) changedAt = now;
     last = state;
     if (now - changedAt > STALLED_MS) return false;
     if (tick % 25 === 0) progress(left);
   }
+}
+
+/** Nothing is left of all the jobs, and nobody is registered but those who run. */
+async function hasSettled(isEmpty: boolean): Promise<boolean> {
+  if (pushed < workload.jobs || !isEmpty) return false;
+  return (await redis.client.scard(`runner:{${QUEUE}}:consumers`)) === Number(values.runners);
 }
 
 function progress(left: Readonly<Record<string, number>>): void {
