@@ -184,7 +184,7 @@ describe('an answer that is lost', () => {
     controller.abort();
     expect(await claims).toEqual([]);
     proxy.swallowReplies(false);
-    expect(texts(await one.queue.claim(1, never))).toEqual(['a']);
+    expect(texts(await claimSome(one, 1))).toEqual(['a']);
   });
 
   it('to several claims at once loses none and doubles none', async () => {

@@ -239,7 +239,8 @@ class History {
     if (member.isAsleep) {
       // What its clock tells it when it wakes up.
       await hazards?.reconnect(member);
-      member.isAsleep = false;
+      // Cut off once more, it may not have got as far as its sign of life.
+      member.isAsleep = isLost;
     }
     member.isCutOff ||= isLost;
     member.mayHaveStray ||= isLost;
