@@ -1,8 +1,14 @@
 import { defineConfig } from 'tsup';
 
 export default defineConfig({
-  // Flat, beside each other: threads and child processes are started from `dist/worker.js` and `dist/child.js`.
-  entry: { index: 'src/index.ts', worker: 'src/worker.ts', child: 'src/child.ts', cli: 'src/cli.ts' },
+  // Flat, beside each other: threads and child processes are started from `dist/worker.js`, `child.js` and `prepare.js`.
+  entry: {
+    index: 'src/index.ts',
+    worker: 'src/worker.ts',
+    child: 'src/child.ts',
+    prepare: 'src/prepare.ts',
+    cli: 'src/cli.ts',
+  },
   format: ['esm'],
   target: 'node20',
   dts: { entry: { index: 'src/index.ts' } },

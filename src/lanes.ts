@@ -4,6 +4,8 @@ import type { InputKind } from './job.js';
 import { Lane } from './lane.js';
 import { untilAborted } from './lifecycle.js';
 import type { RunnerModels } from './model.js';
+import { preparedFolder } from './models/cache.js';
+import { resolveHubOptions } from './models/hub-options.js';
 import type { ResolvedOptions } from './options.js';
 import type { Pool, PoolOptions } from './pool/pool.js';
 import { ProcessPool } from './pool/process-pool.js';
@@ -96,7 +98,7 @@ function workerSettings(
   { threads, intraOpThreads, maxBatch }: LaneShape,
   models: RunnerModels,
 ): Omit<WorkerSettings, 'tasks'> {
-  const { device, strictDevice, maxDecodedBytes } = options;
+  const { device, strictDevice, prepareModels, maxDecodedBytes } = options;
   const { orientation, resample, roots, maxFileBytes, maxPixels, decodeTimeoutMs, decodeConcurrency, blockDecoders } =
     options;
   return {
@@ -107,6 +109,7 @@ function workerSettings(
       maxDecodedBytes: Math.ceil(maxDecodedBytes / threads),
     },
     session: { device, strictDevice, intraOpThreads },
+    ...(prepareModels ? { preparedFolder: preparedFolder(resolveHubOptions(options.hub).cacheDir) } : {}),
   };
 }
 

@@ -23,6 +23,12 @@ export interface TunableOptions extends OcrOptions, IsolationOptions {
   readonly device: Device;
   /** Refuse to start when the device asked for can't be had, instead of using the processor. @default false */
   readonly strictDevice: boolean;
+  /**
+   * Make large models ready for this machine when they are first opened on the processor: optimised and packed, in a file
+   * of the model cache from which memory is mapped. Takes seconds once, and twice a model's size on the disk; from then on
+   * it opens several times faster and needs a fraction of the memory. @default true
+   */
+  readonly prepareModels: boolean;
   /** Worker threads, each with its own sessions. @default 1 */
   readonly threads: number;
   /** Processor threads of one session; 0 shares the cores out evenly: `threads x intraOpThreads <= cores`. @default 0 */
@@ -106,6 +112,7 @@ export const TUNABLE_DEFAULTS: TunableOptions = {
   dtype: 'fp32',
   device: 'auto',
   strictDevice: false,
+  prepareModels: true,
   threads: 1,
   intraOpThreads: 0,
   maxBatch: 8,
@@ -162,6 +169,7 @@ export const TUNABLE_CHECKS: { readonly [Name in keyof TunableOptions]: Check<Tu
   dtype: oneOf(DTYPES),
   device: oneOf(DEVICES),
   strictDevice: flag,
+  prepareModels: flag,
   threads: positiveInteger,
   intraOpThreads: wholeNumber,
   maxBatch: positiveInteger,

@@ -1,13 +1,13 @@
 import { workerData } from 'node:worker_threads';
-import { RunnerError, coerceError } from './errors.js';
+import { RunnerError } from './errors.js';
+import { readExternalLocations } from './models/external-data.js';
+import { preparedGraph } from './pool/prepared-graph.js';
 import { openOnnxSession } from './pool/session.js';
 import { ThreadServer, type OpenUnit, type ReadPorts } from './pool/thread.js';
-import type { ThreadItem, ThreadRequest, WorkerData, WorkerSettings } from './pool/protocol.js';
-import { decodePhoto, mergeNeeds } from './tasks/image/decode.js';
-import { blameUpload, readPhotoFile } from './tasks/image/read-file.js';
-import { configureSharp } from './tasks/image/sharp.js';
+import type * as PhotoReader from './photo-reader.js';
+import type { ImageSettings, ThreadItem, ThreadRequest, WorkerData, WorkerSettings } from './pool/protocol.js';
 import { BUILT_IN_TASKS } from './tasks/index.js';
-import type { Photo, Task, TaskUnit } from './tasks/task.js';
+import type { Task, TaskUnit } from './tasks/task.js';
 
 /** The conductor of a worker thread: what `conductor.ts` is to the main thread, this is here. */
 
@@ -18,14 +18,21 @@ async function openUnits(settings: WorkerSettings, onTask: (task: string) => voi
   for (const ref of settings.tasks) {
     onTask(ref.name);
     const task = await importTask(ref.name, ref.module);
+    if (task.input === 'image') await loadPhotoReader().then((reader) => reader.configureSharp(settings.image));
     const opened = await task.open({
       ...settings.models,
       maxBatch: settings.maxBatch,
-      openSession: (file) => openOnnxSession(file, settings.session),
+      openSession: (file) => openOnnxSession(file, settings.session, readyGraph(file, settings.preparedFolder)),
     });
     for (const unit of opened) units.push(describeUnit(task, unit, settings));
   }
   return units;
+}
+
+/** How to come by a graph that was made ready for this machine. */
+function readyGraph(file: string, folder: string | undefined): () => Promise<string | undefined> {
+  return async () =>
+    folder === undefined ? undefined : preparedGraph({ file, weights: readExternalLocations(file), folder });
 }
 
 function describeUnit(task: Task, unit: TaskUnit, settings: WorkerSettings): Unit {
@@ -57,26 +64,19 @@ async function importTask(name: string, module: string | undefined): Promise<Tas
   );
 }
 
+/** Loaded where a task wants pictures: threads for texts alone are spared the decoders. */
+const loadPhotoReader = async (): Promise<typeof PhotoReader> => import('./photo-reader.js');
+
 async function readInput(
   item: ThreadItem,
   units: readonly Unit[],
-  { image }: WorkerSettings,
-  { measure, admit }: ReadPorts,
+  image: ImageSettings,
+  ports: ReadPorts,
 ): Promise<unknown> {
-  const { input, isTrusted } = item;
+  const { input } = item;
   if (input.kind === 'text') return input.text;
-  const need = mergeNeeds(units.map((unit) => unit.minPixels ?? 'full'));
-  const reducedNeed = mergeNeeds(units.flatMap((unit) => unit.minPixels ?? []));
-  const decode = (bytes: Uint8Array): Promise<Photo> =>
-    measure('decode', () => decodePhoto(bytes, { settings: image, need, reducedNeed, admit }));
-  if ('bytes' in input) return decode(input.bytes);
-  const access = { roots: image.roots, isTrusted, maxFileBytes: image.maxFileBytes };
-  const bytes = await measure('read', () => readPhotoFile(input.path, access));
-  try {
-    return await decode(bytes);
-  } catch (thrown) {
-    throw await blameUpload(coerceError(thrown, 'IMAGE_DECODE'), input.path, access);
-  }
+  const { readPhoto } = await loadPhotoReader();
+  return readPhoto({ input, isTrusted: item.isTrusted }, units, image, ports);
 }
 
 /** Node.js forbids threads to abort. In a process of their own a task's wish to end it is granted, as a crash would. */
@@ -91,11 +91,10 @@ function serveThread({
   isOwnProcess,
 }: WorkerData): (request: ThreadRequest) => Promise<void> {
   if (isOwnProcess) allowAbort();
-  configureSharp({ blockDecoders: settings.image.blockDecoders });
   const server = new ThreadServer<Unit>(
     {
       open: (onTask) => openUnits(settings, onTask),
-      read: (item, units, ports) => readInput(item, units, settings, ports),
+      read: (item, units, ports) => readInput(item, units, settings.image, ports),
       readConcurrency: settings.image.decodeConcurrency,
       decodedBytes: settings.image.maxDecodedBytes,
     },

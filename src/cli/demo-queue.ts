@@ -1,4 +1,3 @@
-import { Redis } from 'ioredis';
 import { RunnerError } from '../errors.js';
 import { memoryQueue } from '../queue/memory.js';
 import type { Queue } from '../queue/queue.js';
@@ -24,6 +23,7 @@ export function openDemoQueue(redisUrl: string | undefined): {
 
 /** One attempt: a demo that waits for a Redis to come up would look like one that hangs. */
 async function pushToRedis(url: string, elements: readonly string[]): Promise<void> {
+  const { Redis } = await import('ioredis');
   const redis = new Redis(url, { retryStrategy: () => null, connectTimeout: CONNECT_MS, lazyConnect: true });
   redis.on('error', () => undefined);
   try {

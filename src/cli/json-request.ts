@@ -1,4 +1,3 @@
-import { Agent, request } from 'undici';
 import { RunnerError, systemCode, type ErrorCode } from '../errors.js';
 import { classifyStatus } from '../sink/classify.js';
 import { classifyNetworkError } from '../sink/network-error.js';
@@ -39,6 +38,7 @@ export interface JsonCall {
 export async function requestJson(call: JsonCall): Promise<unknown> {
   const { url, body, accessToken, variable, signal, hints = {}, maxAnswerBytes = MAX_ANSWER_BYTES } = call;
   const { origin } = new URL(url);
+  const { Agent, request } = await import('undici');
   const agent = new Agent({
     maxResponseSize: maxAnswerBytes,
     autoSelectFamily: true,

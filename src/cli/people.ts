@@ -32,6 +32,7 @@ const PEOPLE_VARIABLES = [
   'faceLadder',
   'device',
   'strictDevice',
+  'prepareModels',
   'threads',
   'intraOpThreads',
   ...PHOTO_VARIABLES,
@@ -85,7 +86,7 @@ async function runPeople(call: PeopleCall): Promise<number> {
 }
 
 async function readRunnerOptions({ settings, env }: PeopleCall, log: Log): Promise<RunnerOptions> {
-  const { device, strictDevice, threads, intraOpThreads, shutdownTimeoutMs } = settings;
+  const { device, strictDevice, prepareModels, threads, intraOpThreads, shutdownTimeoutMs } = settings;
   // Nothing is posted with the label, and no server takes the vectors.
   const unused = { faceLabel: settings.faceModel, faceDim: 0, faceExtras: false };
   const faces = await faceOptions({ ...settings, ...unused }, env, log);
@@ -93,7 +94,7 @@ async function readRunnerOptions({ settings, env }: PeopleCall, log: Log): Promi
   return {
     ...photoOptions(settings),
     ...faces,
-    ...{ device, strictDevice, threads, intraOpThreads, shutdownTimeoutMs },
+    ...{ device, strictDevice, prepareModels, threads, intraOpThreads, shutdownTimeoutMs },
     hub: hubOptionsFromEnv(env),
   };
 }

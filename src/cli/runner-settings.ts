@@ -13,6 +13,7 @@ export const MODEL_VARIABLES = [
   'dtype',
   'device',
   'strictDevice',
+  'prepareModels',
   'threads',
   'intraOpThreads',
 ] as const satisfies readonly VariableName[];
@@ -49,11 +50,11 @@ export function modelOptions(
   settings: Settings<(typeof MODEL_VARIABLES)[number]>,
   env: NodeJS.ProcessEnv,
 ): RunnerOptions {
-  const { models, modelName, modelLabel, embeddingDim, dtype, device, strictDevice, threads, intraOpThreads } =
-    settings;
+  const { models, modelName, modelLabel, embeddingDim, dtype, device, strictDevice, prepareModels } = settings;
+  const { threads, intraOpThreads } = settings;
   return {
     models: models === '' ? [{ label: modelLabel, name: modelName }] : models,
-    ...{ embeddingDim, dtype, device, strictDevice, threads, intraOpThreads },
+    ...{ embeddingDim, dtype, device, strictDevice, prepareModels, threads, intraOpThreads },
     hub: hubOptionsFromEnv(env),
   };
 }

@@ -156,6 +156,13 @@ export const VARIABLES = {
   dtype: variable('CLIP_DTYPE', 'dtype', 'fp32', choice(DTYPES), 'precision of the model files'),
   device: variable('CLIP_DEVICE', 'device', 'auto', choice(DEVICES), 'where models run'),
   strictDevice: variable('CLIP_STRICT_DEVICE', 'strict-device', '0', yesOrNo, 'refuse to start without that device'),
+  prepareModels: variable(
+    'CLIP_PREPARE_MODELS',
+    'prepare-models',
+    '1',
+    yesOrNo,
+    'make large models ready for this machine once, in the model cache',
+  ),
   maxBatch: variable('CLIP_MAX_BATCH', 'batch', '8', whole(1), 'photos per batch'),
   maxTextBatch: variable('CLIP_MAX_TEXT_BATCH', 'text-batch', '32', whole(1), 'texts per batch'),
   maxWaitMs: variable('CLIP_MAX_WAIT_MS', 'max-wait', '20', whole(0), 'wait for a fuller batch while busy, in ms'),

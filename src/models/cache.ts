@@ -14,6 +14,11 @@ export function repositoryFolder(cacheDir: string, { owner, name }: Repository):
   return join(cacheDir, `models--${owner}--${name}`);
 }
 
+/** Where graphs that the runtime has made ready for a machine are kept. */
+export function preparedFolder(cacheDir: string): string {
+  return join(cacheDir, 'clip-runner', 'prepared');
+}
+
 export function blobPath(folder: string, hash: string): string {
   return join(folder, 'blobs', hash);
 }

@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, realpath, rename, rm, rmdir, stat, writeFile 
 import { basename, dirname, join, sep } from 'node:path';
 import { blobPath, hasFile } from './cache.js';
 import { hashFile, parseContentHash, startHash } from './content-hash.js';
-import { isWriterGone, newOwner } from './partial-owner.js';
+import { isWriterGone, newOwner } from '../partial-owner.js';
 
 /** The graphs that were cut out of joint ones, in a folder of the cache: `<key>/<side>/`, with a manifest in each. */
 export interface CutStore {

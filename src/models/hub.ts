@@ -1,4 +1,3 @@
-import { listFiles, modelInfo } from '@huggingface/hub';
 import { RunnerError } from '../errors.js';
 import { parseContentHash, type ContentHash } from './content-hash.js';
 import type { ResolvedHubOptions } from './hub-options.js';
@@ -40,6 +39,8 @@ export async function listRepository(
   const hubUrl = transport.endpoint.href.replace(/\/$/, '');
   const policy = { delayMs: options.retryDelayMs, tries: API_TRIES, random: Math.random };
   const request = { hubUrl, fetch: createApiFetch(transport, policy, options.stallTimeoutMs, signal) };
+  // Loaded when something is asked for: what is in the cache needs no hub.
+  const { listFiles, modelInfo } = await import('@huggingface/hub');
   try {
     const { sha } = await modelInfo({ ...request, name: repository, revision, additionalFields: ['sha'] });
     if (typeof sha !== 'string' || !/^[0-9a-f]{40}$/.test(sha)) throw unexpected(repository, 'names no commit');

@@ -4,7 +4,7 @@ import { open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promis
 import { basename, dirname, join } from 'node:path';
 import { startHash } from './content-hash.js';
 import type { RemoteFile } from './hub.js';
-import { isWriterGone, newOwner } from './partial-owner.js';
+import { isWriterGone, newOwner } from '../partial-owner.js';
 
 /**
  * A file on its way into the cache. It lies beside its target under a name of this download alone

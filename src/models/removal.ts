@@ -4,7 +4,7 @@ import { RunnerError } from '../errors.js';
 import { blobPath, cacheFailure, snapshotFolder } from './cache.js';
 import { cutsOfBlobs, storeOfRepository } from './cut-store.js';
 import { filesBelow, noneThere, totalBytes, type CachedModel } from './cached-models.js';
-import { isWriterGone } from './partial-owner.js';
+import { isWriterGone } from '../partial-owner.js';
 
 /** What is to be removed of a repository in the cache. */
 export interface Removal {

@@ -34,6 +34,8 @@ export interface WorkerSettings {
   readonly maxBatch: number;
   readonly image: ImageSettings;
   readonly session: SessionSettings;
+  /** Where graphs that are ready for this machine are kept; without it none are made or used. */
+  readonly preparedFolder?: string;
 }
 
 export interface TaskRef {
@@ -41,7 +43,7 @@ export interface TaskRef {
   readonly module?: string;
 }
 
-interface ImageSettings {
+export interface ImageSettings {
   /** `apply`: EXIF orientation is honoured. `ignore`: pixels as stored, as the Python runner did for CLIP. */
   readonly orientation: 'apply' | 'ignore';
   /** `fast`: a JPEG decoder may shrink while decoding. `exact`: bit-equal to PIL from the decoded pixels on. */

@@ -1,18 +1,27 @@
 import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { InferenceSession, Tensor, listSupportedBackends } from 'onnxruntime-node';
+import { InferenceSession, Tensor, env, listSupportedBackends } from 'onnxruntime-node';
 import { RunnerError, coerceError } from '../errors.js';
 import type { Device } from '../model.js';
 import type { Session, TensorData, TensorInfo } from '../tensor.js';
 import type { SessionSettings } from './protocol.js';
 
+/** The runtime and its version: what it saves no other version reads. */
+export const RUNTIME = `onnxruntime-node ${env.versions.node ?? ''}`;
+
 /**
- * Opens an ONNX graph. This module is the only one that knows onnxruntime-node.
+ * Opens an ONNX graph. This module is the only one that knows onnxruntime-node. For the processor `findPrepared` may name a
+ * graph that was made of the file for this machine; one that can't be opened is passed over.
  * @throws RunnerError `DEVICE_UNAVAILABLE` with `strictDevice` where the device asked for can't be had,
  *   `MODEL_INVALID` where the runtime refuses the file.
  */
-export async function openOnnxSession(file: string, settings: SessionSettings): Promise<Session> {
+export async function openOnnxSession(
+  file: string,
+  settings: SessionSettings,
+  findPrepared: () => Promise<string | undefined> = () => Promise.resolve(undefined),
+): Promise<Session> {
   const refusals: string[] = [];
   for (const device of deviceCandidates(settings.device)) {
     const missing = whyUnavailable(device);
@@ -21,7 +30,8 @@ export async function openOnnxSession(file: string, settings: SessionSettings): 
       continue;
     }
     try {
-      const session = await InferenceSession.create(file, sessionOptions(device, settings));
+      const prepared = device === 'cpu' ? await openPrepared(await findPrepared(), settings) : undefined;
+      const session = prepared ?? (await InferenceSession.create(file, sessionOptions(device, settings)));
       return wrapSession(session, device);
     } catch (thrown) {
       if (device === 'cpu') throw invalidModel(file, thrown);
@@ -30,12 +40,48 @@ export async function openOnnxSession(file: string, settings: SessionSettings): 
     if (settings.strictDevice && settings.device !== 'auto') break;
   }
   const fallback = settings.device !== 'auto' && !settings.strictDevice;
-  if (fallback) return openOnnxSession(file, { ...settings, device: 'cpu' });
+  if (fallback) return openOnnxSession(file, { ...settings, device: 'cpu' }, findPrepared);
   throw new RunnerError(
     'DEVICE_UNAVAILABLE',
     `The device "${settings.device}" was asked for with strictDevice, but it can't be used here (${refusals.join('; ')}). ` +
       'Install what is missing, or ask for device "cpu" or "auto".',
   );
+}
+
+/**
+ * Saves a graph as the runtime has optimised it for this machine's processor, and beside it, in one file that a session maps,
+ * the weights, once as they are and once packed as the kernels read them.
+ * @throws what the runtime throws
+ */
+export async function saveOptimizedGraph(file: string, target: string, weights: string): Promise<void> {
+  const options = sessionOptions('cpu', { device: 'cpu', strictDevice: false, intraOpThreads: 1 });
+  const saving = {
+    optimized_model_external_initializers_file_name: weights,
+    optimized_model_external_initializers_min_size_in_bytes: '1024',
+    save_external_prepacked_constant_initializers: '1',
+  };
+  const session = await InferenceSession.create(file, {
+    ...options,
+    optimizedModelFilePath: target,
+    extra: { session: { ...saving, intra_op: { allow_spinning: '0' } } },
+  });
+  await session.release();
+}
+
+async function openPrepared(
+  prepared: string | undefined,
+  settings: SessionSettings,
+): Promise<InferenceSession | undefined> {
+  if (prepared === undefined) return undefined;
+  // It is optimised already.
+  const options = { ...sessionOptions('cpu', settings), graphOptimizationLevel: 'disabled' } as const;
+  try {
+    return await InferenceSession.create(prepared, options);
+  } catch {
+    // Something has happened to it on the disk: the next start makes a new one.
+    await rm(path.dirname(prepared), { recursive: true, force: true }).catch(() => undefined);
+    return undefined;
+  }
 }
 
 /** The devices to try, best first. `auto` never fails: the processor is always the last of them. */

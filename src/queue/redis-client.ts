@@ -1,4 +1,4 @@
-import { Redis, type RedisOptions } from 'ioredis';
+import type { Redis, RedisOptions } from 'ioredis';
 
 import type { Clock } from '../clock.js';
 import { anySignal, orAbort } from './waiting.js';
@@ -26,8 +26,12 @@ const FIXED_OPTIONS = {
   sentinels: undefined,
 } as const satisfies RedisOptions;
 
-/** Makes a client that connects once, by `connectOnce()`, and never sends anything a second time. */
-export function makeClient(connection: RedisOptions, commandTimeoutMs: number | undefined): Redis {
+/**
+ * Makes a client that connects once, by `connectOnce()`, and never sends anything a second time. The library is loaded with
+ * the first one: a process that serves models alone is spared its memory.
+ */
+export async function makeClient(connection: RedisOptions, commandTimeoutMs: number | undefined): Promise<Redis> {
+  const { Redis } = await import('ioredis');
   const options: RedisOptions = {
     connectionName: 'clip-runner',
     ...connection,

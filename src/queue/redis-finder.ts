@@ -63,7 +63,7 @@ class Guides {
     for (const host of [...this.#hosts.slice(turn), ...this.#hosts.slice(0, turn)]) {
       signal.throwIfAborted();
       // The ready check would wait while the host reads its data; it knows its peers all the same.
-      const client = makeClient({ ...this.#connection, ...host, enableReadyCheck: false }, ANSWER_TIMEOUT_MS);
+      const client = await makeClient({ ...this.#connection, ...host, enableReadyCheck: false }, ANSWER_TIMEOUT_MS);
       try {
         await connectOnce(client, ANSWER_TIMEOUT_MS, signal, this.#clock);
         return await question(client, host);

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import PQueue from 'p-queue';
-import { Pool, type Dispatcher } from 'undici';
+import type { Dispatcher, Pool } from 'undici';
 import { RunnerError } from '../errors.js';
 import type { Delivery } from '../job.js';
 import { classifyStatus } from './classify.js';
@@ -47,32 +47,20 @@ class PoolSink implements HttpSink {
   readonly concurrency: number;
   readonly #token: string;
   readonly #options: ResolvedHttpOptions;
-  // A pool knows one origin only: whatever a path holds, the token can't go to another server.
-  readonly #pool: Pool;
+  #pool: Promise<Pool> | undefined;
   readonly #queue: PQueue;
   readonly #aborts = new SharedAbort();
   readonly #underWay = new Set<AbortController>();
   #closing: Promise<void> | undefined;
 
   constructor(options: ResolvedHttpOptions, token: string) {
-    const { address, concurrency, timeoutMs, ca } = options;
+    const { address, concurrency } = options;
     this.name = `${address.origin}${address.prefix}`;
     this.hasToken = token !== '';
     this.concurrency = concurrency;
     this.#token = token;
     this.#options = options;
     this.#queue = new PQueue({ concurrency });
-    this.#pool = new Pool(address.origin, {
-      connections: concurrency,
-      pipelining: 1,
-      keepAliveTimeout: IDLE_CONNECTION_MS,
-      keepAliveMaxTimeout: IDLE_CONNECTION_MS,
-      headersTimeout: timeoutMs,
-      bodyTimeout: timeoutMs,
-      autoSelectFamily: true,
-      // Said outright, so that NODE_TLS_REJECT_UNAUTHORIZED=0 in some .env can't switch it off.
-      connect: { timeout: timeoutMs, rejectUnauthorized: true, ...(ca !== undefined && { ca: [...ca] }) },
-    });
   }
 
   async deliver(delivery: Delivery, signal: AbortSignal): Promise<void> {
@@ -91,7 +79,7 @@ class PoolSink implements HttpSink {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#pool.destroy();
+    this.#closing ??= (this.#pool ?? Promise.resolve(undefined)).then((pool) => pool?.destroy());
     for (const stop of this.#underWay) stop.abort(stopped());
     return this.#closing;
   }
@@ -126,14 +114,34 @@ class PoolSink implements HttpSink {
     };
     const request = { method: 'POST', path, headers, body, signal } as const;
     try {
-      return await this.#pool.request(request).catch((error: unknown) => {
+      const pool = await (this.#pool ??= openPool(this.#options));
+      return await pool.request(request).catch((error: unknown) => {
         if (signal.aborted || !isStaleConnection(error)) throw error;
-        return this.#pool.request(request);
+        return pool.request(request);
       });
     } catch (error) {
       throw classifyNetworkError(error, this.name);
     }
   }
+}
+
+/**
+ * A pool knows one origin only: whatever a path holds, the token can't go to another server. The library is loaded here,
+ * with the first delivery.
+ */
+async function openPool({ address, concurrency, timeoutMs, ca }: ResolvedHttpOptions): Promise<Pool> {
+  const { Pool } = await import('undici');
+  return new Pool(address.origin, {
+    connections: concurrency,
+    pipelining: 1,
+    keepAliveTimeout: IDLE_CONNECTION_MS,
+    keepAliveMaxTimeout: IDLE_CONNECTION_MS,
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
+    autoSelectFamily: true,
+    // Said outright, so that NODE_TLS_REJECT_UNAUTHORIZED=0 in some .env can't switch it off.
+    connect: { timeout: timeoutMs, rejectUnauthorized: true, ...(ca !== undefined && { ca: [...ca] }) },
+  });
 }
 
 /** Reads an answer to its end or to `maxBytes`, so that its connection is free again or gone; answers what broke it. */

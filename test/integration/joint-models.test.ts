@@ -20,7 +20,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createRunner } from '../../dist/index.js';
 import type { ClipModel } from '../../src/model.js';
 import { filesBelow, readCachedModel, type CachedModel } from '../../src/models/cached-models.js';
-import { newOwner } from '../../src/models/partial-owner.js';
+import { newOwner } from '../../src/partial-owner.js';
 import { planRemoval, planRemovalOfOld, removePlanned } from '../../src/models/removal.js';
 import { parseRepository } from '../../src/models/repository.js';
 import { resolveClipModel, type ResolveOptions } from '../../src/models/resolve.js';

@@ -1,5 +1,6 @@
 import { RunnerError } from '../../errors.js';
 import { readCachedModel, type CachedModel } from '../../models/cached-models.js';
+import { preparedFolder } from '../../models/cache.js';
 import { hubOptionsFromEnv, resolveHubOptions } from '../../models/hub-options.js';
 import { planRemoval, planRemovalOfOld, removePlanned, type Removal } from '../../models/removal.js';
 import { isLocalFolder } from '../../models/repository.js';
@@ -42,6 +43,8 @@ export async function runRemove({
     await removePlanned(removal, cacheDir);
     print([`removed ${id}: ${sizeText(removal.sizeBytes)}`]);
   }
+  const { sweepPrepared } = await import('../../pool/prepared-graph.js');
+  await sweepPrepared(preparedFolder(cacheDir));
   return 0;
 }
 

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { listCachedModels, readCachedModel, type CachedModel } from '../../../src/models/cached-models.js';
-import { newOwner } from '../../../src/models/partial-owner.js';
+import { newOwner } from '../../../src/partial-owner.js';
 import { planRemoval, planRemovalOfOld, removePlanned } from '../../../src/models/removal.js';
 import { parseRepository } from '../../../src/models/repository.js';
 import { putCommit } from '../../support/model-cache.js';

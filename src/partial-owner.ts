@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { systemCode } from '../errors.js';
+import { systemCode } from './errors.js';
 
 const PARTIAL = /\.(?<machine>[0-9a-f]{8})-(?<pid>\d{1,10})-[0-9a-f]{8}\.partial$/;
 

@@ -1,0 +1,9 @@
+import { saveOptimizedGraph } from './pool/session.js';
+
+/**
+ * The entry of the process that makes one graph ready for this machine: `prepare.js <graph> <target> <weights>`, the last a
+ * name beside the target. A process of its own, because the memory that this takes is given back only with the process.
+ */
+const [file = '', target = '', weights = ''] = process.argv.slice(2);
+// The exit code tells a failure, and the message on stderr why.
+await saveOptimizedGraph(file, target, weights);
