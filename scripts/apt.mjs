@@ -1,6 +1,8 @@
 // Programs that the tests need: found on the PATH, or installed where that is allowed.
 import { spawnSync } from 'node:child_process';
 
+let isUpToDate = false;
+
 /** The first of these commands that is there and tells its version, or undefined. */
 export function findProgram(commands, versionFlag = '--version') {
   return commands.find((command) => spawnSync(command, [versionFlag], { stdio: 'ignore' }).status === 0);
@@ -17,7 +19,8 @@ export function ensureProgram({ commands, versionFlag, aptPackage, advice }) {
     console.error(`Installing ${aptPackage} (apt-get) …`);
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
     const quiet = { env, stdio: ['ignore', 'ignore', 2] };
-    spawnSync('apt-get', ['update', '-qq'], quiet);
+    if (!isUpToDate) spawnSync('apt-get', ['update', '-qq'], quiet);
+    isUpToDate = true;
     spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', aptPackage], quiet);
     const installed = findProgram(commands, versionFlag);
     if (installed !== undefined) return `${installed}, just installed`;

@@ -2,8 +2,9 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { root } from './prepare.mjs';
 
@@ -11,36 +12,80 @@ const call = promisify(execFile);
 const ADVICE = 'Needed are Python 3.11 or newer with venv (apt install python3-venv) and an index of packages.';
 /** torch's own index has builds without CUDA, a tenth of the size; where it is out of reach, other indices serve. */
 const TORCH_INDEX = ['--extra-index-url', 'https://download.pytorch.org/whl/cpu', '--retries', '1', '--timeout', '15'];
+const python = path.join('bin', 'python');
+/** Between looks whether another process has made an environment, in milliseconds. */
+const LOOK_MS = 250;
+/** Longer than a slow network needs for torch, in milliseconds. */
+const WAIT_MS = 1_800_000;
 
 /**
  * The Python of an environment with the packages of a requirements file, which is named relative to the repository and
  * pins every version. Programs are run as modules (`python -m uvicorn`), since the environment is moved to its place
- * when it is whole; of two that are made at a time the first stays.
+ * when it is whole. Whoever asks while another process makes it waits for that one.
  * @throws Error with one line that says what to do
  */
 export async function pythonWith(requirements) {
-  const file = path.join(root, requirements);
-  const text = await readFile(file, 'utf8');
+  const text = await readFile(path.join(root, requirements), 'utf8');
   const key = createHash('sha256').update(text).digest('hex').slice(0, 16);
   const folder = path.join(root, 'node_modules', '.cache', 'clip-runner', `python-${key}`);
-  const python = path.join('bin', 'python');
   if (existsSync(folder)) return path.join(folder, python);
 
-  console.error(`Making a Python environment for ${requirements} …`);
   await mkdir(path.dirname(folder), { recursive: true });
+  await inTurn(`${folder}.making`, () => makeUnlessThere(folder, requirements, text));
+  return path.join(folder, python);
+}
+
+async function makeUnlessThere(folder, requirements, text) {
+  if (existsSync(folder)) return;
+  console.error(`Making a Python environment for ${requirements} …`);
   const made = await mkdtemp(`${folder}-`);
   try {
     await makeEnvironment(made);
-    const pip = ['-m', 'pip', 'install', '--quiet', '--no-cache-dir', '--disable-pip-version-check'];
+    // Most modules are never imported, so compiling them all now would take longer than doing it at their first import.
+    const pip = ['-m', 'pip', 'install', '--quiet', '--no-cache-dir', '--no-compile', '--disable-pip-version-check'];
     const torch = /^torch==\S+$/m.exec(text);
     if (torch !== null) await run(path.join(made, python), [...pip, '--no-deps', ...TORCH_INDEX, torch[0]]);
-    await run(path.join(made, python), [...pip, '--requirement', file]);
+    await run(path.join(made, python), [...pip, '--requirement', path.join(root, requirements)]);
     await rename(made, folder);
   } catch (thrown) {
     await rm(made, { recursive: true, force: true });
     if (!existsSync(folder)) throw thrown;
   }
-  return path.join(folder, python);
+}
+
+/** Works while no other process holds the lock, a file with the id of the process that holds it. */
+async function inTurn(lock, work) {
+  const giveUpAt = performance.now() + WAIT_MS;
+  while (!(await take(lock))) {
+    if (performance.now() > giveUpAt) throw new Error(`Another process holds ${lock}: end it, or remove the file.`);
+    const holder = Number(await readFile(lock, 'utf8').catch(() => ''));
+    // Where two find a dead one at the same time both may work; the first one's environment stays.
+    if (holder > 0 && !isAlive(holder)) await rm(lock, { force: true });
+    else await sleep(LOOK_MS);
+  }
+  try {
+    await work();
+  } finally {
+    await rm(lock, { force: true });
+  }
+}
+
+function take(lock) {
+  return writeFile(lock, String(process.pid), { flag: 'wx' }).then(
+    () => true,
+    (thrown) => {
+      if (thrown.code === 'EEXIST') return false;
+      throw thrown;
+    },
+  );
+}
+
+function isAlive(pid) {
+  try {
+    return process.kill(pid, 0);
+  } catch (thrown) {
+    return thrown.code === 'EPERM';
+  }
 }
 
 async function makeEnvironment(folder) {

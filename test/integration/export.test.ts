@@ -121,7 +121,9 @@ function runPython(args: readonly string[]): Promise<Ending> {
 
 function runProgram(command: string, args: readonly string[]): Promise<Ending> {
   const cache = { HF_HUB_CACHE: path.join(root, 'hub') };
-  const env = plainEnvironment({ HF_HUB_OFFLINE: '1', PYTHONDONTWRITEBYTECODE: '1', ...cache });
+  // What is compiled once serves all, and nothing is left in the exporter's folder.
+  const compiled = { PYTHONPYCACHEPREFIX: path.join(path.dirname(python), '..', 'compiled') };
+  const env = plainEnvironment({ HF_HUB_OFFLINE: '1', ...compiled, ...cache });
   return new Program(command, args, { env, withinMs: EXPORT_MS }).end();
 }
 

@@ -48,6 +48,8 @@ interface Scene {
   claims: readonly Claim[];
   /** What it was about to acknowledge, or has acknowledged. */
   readonly acked: string[];
+  /** How long a close may try; one that is cut off tries for all of it. */
+  readonly closeMs: number;
   push(...elements: readonly string[]): Promise<void>;
   kills(element: string, count: number): Promise<void>;
 }
@@ -197,7 +199,7 @@ const STEPS: readonly Step[] = [
     prepare: pushAndClaim,
     act: async (scene) => {
       scene.claims = [];
-      await scene.victim.close({ deadlineMs: 3000 });
+      await scene.victim.close({ deadlineMs: scene.closeMs });
     },
   },
 ];
@@ -216,7 +218,11 @@ describe('a consumer that is cut off at any command of', () => {
     for (const { lua } of [RETRY, BURY, GIVE_BACK_SUSPECT, PROMOTE, REAP]) await client.script('LOAD', lua);
   };
 
-  const withScene = async <T>(step: Step, use: (scene: Scene, pushed: () => string[]) => Promise<T>): Promise<T> => {
+  const withScene = async <T>(
+    step: Step,
+    use: (scene: Scene, pushed: () => string[]) => Promise<T>,
+    closeMs = 1000,
+  ): Promise<T> => {
     await client.flushall();
     await loadScripts();
     const name = `crash-${randomUUID()}`;
@@ -226,7 +232,7 @@ describe('a consumer that is cut off at any command of', () => {
     const upkeep = new Redis(proxy.url, { lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 });
     upkeep.on('error', () => undefined);
     const scene: Scene = {
-      ...{ client, keys, proxy, victim, upkeep, claims: [], acked: [] },
+      ...{ client, keys, proxy, victim, upkeep, closeMs, claims: [], acked: [] },
       push: async (...elements) => {
         await client.lpush(name, ...elements);
       },
@@ -254,10 +260,11 @@ describe('a consumer that is cut off at any command of', () => {
   describe.each(STEPS.map((step) => [step.name, step] as const))('%s', (_, step) => {
     const ways = step.act.toString().includes('upkeep') ? (['dies'] as const) : (['dies', 'goes on'] as const);
     it.each(ways)('and %s: nothing is lost, nothing multiplied', async (way) => {
-      const commands = await withScene(step, async (scene) => {
+      const carryOut = async (scene: Scene): Promise<string[]> => {
         await step.act(scene);
         return [...scene.proxy.seen];
-      });
+      };
+      const commands = await withScene(step, carryOut, 10_000);
       let reached = 0;
       const places = placesIn(commands);
       for (const place of places) {
