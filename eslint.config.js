@@ -1,7 +1,7 @@
 import tseslint from 'typescript-eslint';
 
 /** A folder of src/ is a stage; stages meet only in the conductors (conductor.ts, worker.ts, child.ts) and in the commands. */
-const stages = ['queue', 'batch', 'pool', 'tasks', 'models', 'sink', 'album', 'serve', 'cli'];
+const stages = ['queue', 'batch', 'pool', 'tasks', 'models', 'sink', 'album', 'serve', 'observe', 'cli'];
 
 /** Native libraries, and those that bring some along, have one importer each. */
 const natives = [
@@ -99,7 +99,7 @@ export default tseslint.config(
   },
   { files: ['**/*.js', '**/*.mjs'], ...tseslint.configs.disableTypeChecked },
   {
-    files: ['scripts/**', '*.js', 'deploy/*.mjs', 'examples/**/*.js', 'bench/**/*.js', 'test/**/*.js'],
+    files: ['scripts/**', '*.js', 'examples/**/*.js', 'bench/**/*.js', 'test/**/*.js'],
     rules: { 'no-console': 'off' },
   },
 );

@@ -1,9 +1,12 @@
-// Finds what some tests need on Linux, as root: `ip` for hosts of their own, `systemd-analyze` for the unit; else installs it.
+// Finds what some tests need on Linux, as root: `ip` for hosts of their own, `systemd-analyze` for the unit, shells for
+// completions; else installs it.
 import { ensureProgram } from './apt.mjs';
 
 const TOOLS = [
   { commands: ['ip'], versionFlag: '-V', aptPackage: 'iproute2', advice: 'install iproute2 (apt install iproute2).' },
   { commands: ['systemd-analyze'], aptPackage: 'systemd', advice: 'install systemd (apt install systemd).' },
+  { commands: ['zsh'], aptPackage: 'zsh', advice: 'install zsh (apt install zsh).' },
+  { commands: ['fish'], aptPackage: 'fish', advice: 'install fish (apt install fish).' },
 ];
 
 /** Answers how they will be reached, in words. Elsewhere the tests that need them say so and are skipped. */

@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { settingsCommand } from './cli/command.js';
+import { completionsCommand } from './cli/completions.js';
 import { dlqCommand } from './cli/dlq.js';
 import { runDemo, type DemoOptions } from './cli/demo.js';
+import { initCommand } from './cli/init.js';
 import { modelsCommand } from './cli/models.js';
 import { peopleCommand } from './cli/people.js';
 import { PHOTOS_VARIABLES, runPhotos } from './cli/photos.js';
@@ -43,6 +45,8 @@ const commands = [
   dlqCommand(),
   statusCommand(),
   settingsCommand('serve', 'embed texts for HTTP clients until told to stop', SERVE_VARIABLES, runServe),
+  initCommand(),
+  completionsCommand(),
 ];
 for (const command of commands) program.addCommand(command);
 inheritSettings(program);

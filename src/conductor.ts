@@ -67,7 +67,12 @@ export class Conductor {
   }
 
   stats(): RunnerStats {
-    return this.#counter.snapshot(this.#state, this.#held(), this.#courier?.stats().held ?? 0);
+    const queues = this.#options.queues.map(({ name }) => ({ queue: name, inFlight: 0, oldestMs: undefined }));
+    return this.#counter.snapshot(this.#state, {
+      queues: this.#intakes.length === 0 ? queues : this.#intakes.map((intake) => intake.stats()),
+      lanes: this.#engine?.lanes() ?? [],
+      held: this.#courier?.stats().held ?? 0,
+    });
   }
 
   /** @throws RunnerError `RUNNER_STOPPED` unless the runner is running. */
@@ -196,9 +201,5 @@ export class Conductor {
     const closed = Promise.all([this.#courier?.close(), this.#engine?.close(), this.#started?.catch(() => undefined)]);
     await new Deadline(deadline.remainingMs(ABORT_MS)).reaches(closed, (totalMs) => totalMs);
     this.#engine?.kill();
-  }
-
-  #held(): number {
-    return this.#intakes.reduce((sum, intake) => sum + intake.held, 0);
   }
 }

@@ -76,6 +76,7 @@ function prepareCall(
     bytes: tensorBytes + ('bytes' in input ? input.bytes.byteLength : 0),
     threadItem: { input, isTrusted: true, tasks: [wanted] },
     isSuspect: false,
+    sinceMs: performance.now(),
     onOutcome: (_task, _unit, outcome) => resolve(valueOf(outcome)),
     onEnd: (error) => resolve(error ?? new RunnerError('INTERNAL', 'A batch ended without an outcome for this input.')),
   };

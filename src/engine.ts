@@ -8,6 +8,7 @@ import type { ClipModel, RunnerModels } from './model.js';
 import type { ResolvedOptions } from './options.js';
 import { canvasBytes, photoBytes, squareBytes, tensorBytes } from './photo-bytes.js';
 import { resolveRunnerModels } from './runner-models.js';
+import type { LaneStats } from './stats.js';
 import type { TaskTable } from './task-table.js';
 import type { Caption } from './tasks/caption.js';
 import type { PhotoFaces } from './tasks/face/face.js';
@@ -108,6 +109,10 @@ export class Engine {
   /** Drops what was not begun. */
   cancel(): void {
     for (const lane of this.#lanes.values()) lane.cancel();
+  }
+
+  lanes(): readonly LaneStats[] {
+    return [...this.#lanes.values()].map((lane) => lane.stats());
   }
 
   async close(): Promise<void> {

@@ -65,24 +65,38 @@ export interface RunnerEvents {
     readonly unit: string;
     readonly message: string;
   };
-  'job:done': { readonly queue: string; readonly jobId: string; readonly ms: number };
+  /** `tasks`: what this runner did for it. */
+  'job:done': {
+    readonly queue: string;
+    readonly jobId: string;
+    readonly tasks: readonly string[];
+    readonly ms: number;
+  };
   'job:retried': {
     readonly queue: string;
     readonly jobId: string;
+    readonly tasks: readonly string[];
     readonly attempts: number;
     readonly delayMs: number;
     readonly error: RunnerError;
   };
-  /** To the dead letters. `jobId` is empty where the element could not be understood. */
+  /** To the dead letters. `jobId` and `tasks` are empty where the element could not be understood. */
   'job:buried': {
     readonly queue: string;
     readonly jobId: string;
+    readonly tasks: readonly string[];
     readonly reason: string;
     readonly error: RunnerError;
   };
 
   'batch:started': { readonly lane: string; readonly items: number };
-  'batch:finished': { readonly lane: string; readonly items: number; readonly ms: number };
+  /** `error`: why the batch as a whole failed, where it did. */
+  'batch:finished': {
+    readonly lane: string;
+    readonly items: number;
+    readonly ms: number;
+    readonly error: RunnerError | undefined;
+  };
   /** Batches became smaller because memory is short, or larger again. */
   'batch:limited': {
     readonly lane: string;
@@ -90,7 +104,7 @@ export interface RunnerEvents {
     readonly rssBytes: number;
     readonly limitBytes: number;
   };
-  /** Time of one step in a thread: `read`, `decode`, `prepare` of one photo, `run` of `count`. */
+  /** Time of one step: `wait` of one input for its batch; in a thread `read`, `decode`, `prepare` of one, `run` of `count`. */
   'stage:measured': {
     readonly stage: string;
     readonly ms: number;

@@ -4,7 +4,11 @@ export type { TunableOptions } from './tunable-options.js';
 export type { OcrOptions } from './ocr-options.js';
 export type { IsolationOptions } from './isolation-options.js';
 export type { RunnerEvents, EventName } from './events.js';
-export type { RunnerStats, ModelStats } from './stats.js';
+export type { LaneStats, ModelStats, QueueStats, RunnerStats } from './stats.js';
+export { createMetrics, type Metrics, type MetricsOptions, type MetricsRegister } from './observe/metrics.js';
+export { traceWithOpenTelemetry } from './observe/spans.js';
+export type { Watched, WatchedQueue } from './observe/watched.js';
+export type { JobTraceContext, StepTraceContext, TraceStep } from './tracing.js';
 export type { ImageInput } from './direct.js';
 export {
   RunnerError,

@@ -4,8 +4,10 @@ import type { Emit } from './events.js';
 import type { Delivery, Job, JobType, JobVerdict } from './job.js';
 import type { LaneItem } from './lane.js';
 import type { Claim, Queue } from './queue/queue.js';
-import { Settler } from './settler.js';
+import { Settler, type JobFacts } from './settler.js';
+import type { QueueStats } from './stats.js';
 import { Ticket, type TicketUnit } from './ticket.js';
+import { traceJob, type JobTrace } from './tracing.js';
 
 export interface IntakeOptions {
   readonly queue: Queue;
@@ -32,7 +34,8 @@ export class Intake {
   readonly #options: IntakeOptions;
   readonly #settler: Settler;
   readonly #stopping = new AbortController();
-  readonly #held = new Set<Claim>();
+  /** When each claim came, the oldest first. */
+  readonly #held = new Map<Claim, number>();
   #unfinished = 0;
   #onRoom: (() => void) | undefined;
   #loop: Promise<void> = Promise.resolve();
@@ -42,8 +45,10 @@ export class Intake {
     this.#settler = new Settler({ queue: options.queue, emit: options.emit, onGone: options.onGone });
   }
 
-  get held(): number {
-    return this.#held.size;
+  stats(): Pick<QueueStats, 'queue' | 'inFlight' | 'oldestMs'> {
+    const [oldestAt] = this.#held.values();
+    const oldestMs = oldestAt === undefined ? undefined : performance.now() - oldestAt;
+    return { queue: this.#options.queue.name, inFlight: this.#held.size, oldestMs };
   }
 
   /** Claims that will be given back: stopped on their way, or still held. */
@@ -110,16 +115,16 @@ export class Intake {
   #accept(claims: readonly Claim[]): void {
     const items: LaneItem[] = [];
     for (const claim of claims) {
-      this.#held.add(claim);
-      const item = this.#open(claim);
+      const startedAt = performance.now();
+      this.#held.set(claim, startedAt);
+      const item = this.#open(claim, startedAt);
       if (item !== undefined) items.push(item);
     }
     if (items.length > 0) this.#options.submit(items);
   }
 
   /** Understands a claim; answers undefined where it is settled already. */
-  #open(claim: Claim): LaneItem | undefined {
-    const startedAt = performance.now();
+  #open(claim: Claim, startedAt: number): LaneItem | undefined {
     const { queue, emit, deliver } = this.#options;
     let job: Job;
     let units: readonly TicketUnit[];
@@ -127,18 +132,21 @@ export class Intake {
       job = this.#parse(claim.raw);
       units = this.#options.unitsOf(job);
     } catch (thrown) {
-      void this.#finish(claim, '', { kind: 'failed', error: coerceError(thrown, 'JOB_INVALID') }, startedAt);
+      const unknown = { jobId: '', tasks: [], startedAt };
+      void this.#finish(claim, unknown, { kind: 'failed', error: coerceError(thrown, 'JOB_INVALID') }, undefined);
       return undefined;
     }
     emit('job:claimed', { queue: queue.name, jobId: job.id, tasks: job.tasks, isSuspect: claim.isSuspect });
+    const facts = { jobId: job.id, tasks: [...new Set(units.map(({ unit }) => unit.task))], startedAt };
     if (units.length === 0) {
-      void this.#finish(claim, job.id, { kind: 'done' }, startedAt);
+      void this.#finish(claim, facts, { kind: 'done' }, undefined);
       return undefined;
     }
+    const trace = traceJob({ queue: queue.name, jobId: job.id, tasks: facts.tasks, isSuspect: claim.isSuspect });
     const ticket = new Ticket(job, units, {
-      deliver,
+      deliver: trace === undefined ? deliver : (delivery) => trace.callback(delivery, () => deliver(delivery)),
       onWarning: (unit, message) => emit('job:warning', { queue: queue.name, jobId: job.id, unit, message }),
-      onVerdict: (verdict) => void this.#finish(claim, job.id, verdict, startedAt),
+      onVerdict: (verdict) => void this.#finish(claim, facts, verdict, trace),
     });
     const tasks = units.map(({ unit }) => `${unit.task}/${unit.label}`);
     return {
@@ -146,6 +154,8 @@ export class Intake {
       bytes: job.input.kind === 'image' ? this.#options.itemBytes : 0,
       threadItem: { input: job.input, isTrusted: false, tasks },
       isSuspect: claim.isSuspect,
+      sinceMs: startedAt,
+      trace,
       onOutcome: (task, unit, outcome) => ticket.settleUnit(task, unit, outcome),
       onEnd: (error) => ticket.endBatch(error),
     };
@@ -163,9 +173,11 @@ export class Intake {
     return jobType.parse(decodeUtf8(raw));
   }
 
-  async #finish(claim: Claim, jobId: string, verdict: JobVerdict, startedAt: number): Promise<void> {
-    if (verdict.kind === 'failed' && verdict.error.code === 'RUNNER_STOPPED') this.#unfinished += 1;
-    await this.#settler.settle(claim, jobId, verdict, startedAt);
+  async #finish(claim: Claim, job: JobFacts, verdict: JobVerdict, trace: JobTrace | undefined): Promise<void> {
+    const error = verdict.kind === 'failed' ? verdict.error : undefined;
+    if (error?.code === 'RUNNER_STOPPED') this.#unfinished += 1;
+    await this.#settler.settle(claim, job, verdict);
+    trace?.end(error);
     this.#held.delete(claim);
     const wake = this.#onRoom;
     this.#onRoom = undefined;

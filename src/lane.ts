@@ -4,18 +4,26 @@ import type { Batchable, BatchLimits } from './batch/policy.js';
 import { RunnerError, coerceError } from './errors.js';
 import type { Emit } from './events.js';
 import { SuspectList, judge } from './batch/suspects.js';
+import type { LaneStats } from './stats.js';
 import type { Pool } from './pool/pool.js';
 import type { ThreadItem, ThreadMessage, ThreadOutcome } from './pool/protocol.js';
+import type { JobTrace } from './tracing.js';
 
 /** An item with what is to happen to its outcomes. */
 export interface LaneItem extends Batchable {
   readonly threadItem: ThreadItem;
   /** An earlier process died with it in hand: it goes alone. */
   readonly isSuspect: boolean;
+  /** When it began to wait, by `performance.now()`. */
+  readonly sinceMs: number;
+  /** Where somebody traces it. */
+  readonly trace?: JobTrace | undefined;
   readonly onOutcome: (task: string, unit: string, outcome: ThreadOutcome) => void;
   /** It is over: every outcome that is to come has come. */
   readonly onEnd: (error: RunnerError | undefined) => void;
 }
+
+type StageMessage = Extract<ThreadMessage, { readonly type: 'stage' }>;
 
 /** An item in the hands of the threads: what of it is still to come, and how many processes have died with it. */
 interface Entry {
@@ -53,12 +61,17 @@ export class Lane {
     pool.whenFree(() => this.#pump());
   }
 
-  get waiting(): number {
-    return this.#batcher.size + this.#suspects.size;
-  }
-
-  get running(): number {
-    return this.#pool.running;
+  stats(): LaneStats {
+    const { rssBytes, limitBytes } = this.#pool.memory();
+    const { hasOwnProcess, running } = this.#pool;
+    return {
+      lane: this.name,
+      waiting: this.#batcher.size + this.#suspects.size,
+      running,
+      hasOwnProcess,
+      rssBytes,
+      limitBytes,
+    };
   }
 
   submit(items: readonly LaneItem[]): void {
@@ -111,6 +124,7 @@ export class Lane {
   async #run(entries: readonly Entry[]): Promise<void> {
     const startedAt = performance.now();
     this.#emit('batch:started', { lane: this.name, items: entries.length });
+    for (const { item, kills } of entries) if (kills === 0) this.#measureWait(item, startedAt);
     let error: RunnerError | undefined;
     try {
       const items = entries.map(({ item, missing }) => ({ ...item.threadItem, tasks: [...missing] }));
@@ -119,7 +133,12 @@ export class Lane {
       error = coerceError(thrown);
     }
     for (const entry of entries) this.#end(entry, error);
-    this.#emit('batch:finished', { lane: this.name, items: entries.length, ms: performance.now() - startedAt });
+    this.#emit('batch:finished', { lane: this.name, items: entries.length, ms: performance.now() - startedAt, error });
+  }
+
+  #measureWait({ sinceMs, trace }: LaneItem, startedAt: number): void {
+    this.#emit('stage:measured', { stage: 'wait', ms: startedAt - sinceMs, count: 1, unit: undefined });
+    trace?.taken();
   }
 
   #onMessage(entries: readonly Entry[], message: ThreadMessage): void {
@@ -129,7 +148,16 @@ export class Lane {
       entry?.missing.delete(`${task}/${unit}`);
       entry?.item.onOutcome(task, unit, outcome);
     }
-    if (message.type === 'stage') this.#emit('stage:measured', { ...message, unit: message.unit });
+    if (message.type === 'stage') this.#onStage(entries, message);
+  }
+
+  #onStage(entries: readonly Entry[], { stage, ms, items, unit }: StageMessage): void {
+    const count = items.length;
+    this.#emit('stage:measured', { stage, ms, count, unit });
+    for (const index of items) {
+      const trace = entries[index]?.item.trace;
+      trace?.measured(stage, ms, unit === undefined ? {} : { unit, count });
+    }
   }
 
   #end({ item, missing, kills }: Entry, error: RunnerError | undefined): void {

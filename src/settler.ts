@@ -9,10 +9,19 @@ export interface SettlerOptions {
   readonly onGone: 'bury' | 'ack';
 }
 
+/** What is told of a job when it ends. */
+export interface JobFacts {
+  /** Empty where the element could not be understood. */
+  readonly jobId: string;
+  /** What this runner does for it. */
+  readonly tasks: readonly string[];
+  /** When it was claimed, by `performance.now()`. */
+  readonly startedAt: number;
+}
+
 interface Ack {
   readonly claim: Claim;
-  readonly jobId: string;
-  readonly startedAt: number;
+  readonly job: JobFacts;
   readonly onAcked: () => void;
 }
 
@@ -28,15 +37,15 @@ export class Settler {
   }
 
   /** Resolves when the queue knows. A job that was stopped is left as it is: the queue gives it back when it closes. */
-  settle(claim: Claim, jobId: string, verdict: JobVerdict, startedAt: number): Promise<void> {
+  settle(claim: Claim, job: JobFacts, verdict: JobVerdict): Promise<void> {
     if (verdict.kind === 'failed') {
       const { error } = verdict;
       if (error.code === 'RUNNER_STOPPED') return Promise.resolve();
       if (error.code !== 'HTTP_GONE' || this.#options.onGone === 'bury')
-        return this.#track(this.#fail(claim, jobId, error));
+        return this.#track(this.#fail(claim, job, error));
     }
     return new Promise((resolve) => {
-      this.#acks.push({ claim, jobId, startedAt, onAcked: resolve });
+      this.#acks.push({ claim, job, onAcked: resolve });
       this.#acking ??= this.#track(this.#sendAcks());
     });
   }
@@ -50,8 +59,9 @@ export class Settler {
       this.#acks = [];
       try {
         await queue.ack(batch.map(({ claim }) => claim));
-        for (const { jobId, startedAt } of batch) {
-          emit('job:done', { queue: queue.name, jobId, ms: performance.now() - startedAt });
+        for (const { job } of batch) {
+          const { jobId, tasks, startedAt } = job;
+          emit('job:done', { queue: queue.name, jobId, tasks, ms: performance.now() - startedAt });
         }
       } catch (thrown) {
         this.#warn(thrown);
@@ -61,17 +71,18 @@ export class Settler {
     this.#acking = undefined;
   }
 
-  async #fail(claim: Claim, jobId: string, error: RunnerError): Promise<void> {
+  async #fail(claim: Claim, { jobId, tasks }: JobFacts, error: RunnerError): Promise<void> {
     const { queue, emit } = this.#options;
+    const job = { queue: queue.name, jobId, tasks };
     if (!error.retryable) {
       await queue.bury(claim, { error });
-      emit('job:buried', { queue: queue.name, jobId, reason: error.reason, error });
+      emit('job:buried', { ...job, reason: error.reason, error });
       return;
     }
     const delay = error.retryAfterMs === undefined ? {} : { minDelayMs: error.retryAfterMs };
     const outcome = await queue.retry(claim, { error, ...delay });
-    if (outcome.kind === 'buried') emit('job:buried', { queue: queue.name, jobId, reason: error.reason, error });
-    else emit('job:retried', { queue: queue.name, jobId, attempts: outcome.attempts, delayMs: outcome.delayMs, error });
+    if (outcome.kind === 'buried') emit('job:buried', { ...job, reason: error.reason, error });
+    else emit('job:retried', { ...job, attempts: outcome.attempts, delayMs: outcome.delayMs, error });
   }
 
   #track(work: Promise<void>): Promise<void> {

@@ -18,12 +18,41 @@ export interface RunnerStats {
   readonly images: { readonly decoded: number };
   readonly batches: { readonly count: number; readonly meanItems: number };
   readonly callbacks: { readonly delivered: number; readonly failed: number; readonly held: number };
-  /** Total milliseconds and count per stage; `run` counts photos. */
+  /** Total milliseconds and count per stage, see the event `stage:measured`; `run` counts photos. */
   readonly stages: Readonly<Record<string, { readonly count: number; readonly ms: number }>>;
   readonly models: readonly ModelStats[];
   /** With `isolation: 'process'`: children started after a death, and children replaced as the options say. */
   readonly children: { readonly restarts: number; readonly recycles: number };
   readonly isSinkDown: boolean;
+  readonly queues: readonly QueueStats[];
+  /** One for each kind of input, once its models are loaded. */
+  readonly lanes: readonly LaneStats[];
+}
+
+/** A queue as its runner sees it. */
+export interface QueueStats {
+  readonly queue: string;
+  /** Jobs of it in hand. */
+  readonly inFlight: number;
+  /** How long the oldest of them has been in hand; undefined where there is none. */
+  readonly oldestMs: number | undefined;
+  /** Something keeps it from working, see the event `queue:down`. */
+  readonly isDown: boolean;
+}
+
+/** The threads for one kind of input, `image` or `text`, and what waits for them. */
+export interface LaneStats {
+  readonly lane: string;
+  /** Inputs that wait for a batch. */
+  readonly waiting: number;
+  /** Batches in the threads. */
+  readonly running: number;
+  /** Whether the threads are in a child process. */
+  readonly hasOwnProcess: boolean;
+  /** Memory of the process with the threads; 0 while there is none. */
+  readonly rssBytes: number;
+  /** From here on batches shrink and a child is replaced; 0: no limit. */
+  readonly limitBytes: number;
 }
 
 /** One model (or other unit of a task) as it runs in the threads. */
@@ -34,6 +63,14 @@ export interface ModelStats {
   readonly device: Device;
   readonly maxBatch: number;
   readonly dimension: number | undefined;
+}
+
+/** What is known of the present where it happens, rather than counted. */
+interface StatsNow {
+  readonly queues: readonly Omit<QueueStats, 'isDown'>[];
+  readonly lanes: readonly LaneStats[];
+  /** Callbacks that wait. */
+  readonly held: number;
 }
 
 const RATE_WINDOW_MS = 10_000;
@@ -48,6 +85,7 @@ export class StatsCounter {
   readonly #stages = new Map<string, { count: number; ms: number }>();
   readonly #models: ModelStats[] = [];
   readonly #recentDone: number[] = [];
+  readonly #downQueues = new Set<string>();
   #isSinkDown = false;
 
   constructor(events: EventHub) {
@@ -71,15 +109,17 @@ export class StatsCounter {
     events.on('child:recycled', () => (this.#children.recycles += 1));
     events.on('sink:down', () => (this.#isSinkDown = true));
     events.on('sink:up', () => (this.#isSinkDown = false));
+    events.on('queue:down', ({ queue }) => this.#downQueues.add(queue));
+    events.on('queue:up', ({ queue }) => this.#downQueues.delete(queue));
   }
 
-  snapshot(state: RunnerStats['state'], inFlight: number, held: number): RunnerStats {
+  snapshot(state: RunnerStats['state'], { queues, lanes, held }: StatsNow): RunnerStats {
     this.#forgetOld();
     const uptimeMs = performance.now() - this.#startedAt;
     return {
       state,
       uptimeMs,
-      jobs: { ...this.#jobs, inFlight },
+      jobs: { ...this.#jobs, inFlight: queues.reduce((sum, { inFlight }) => sum + inFlight, 0) },
       jobsPerSecond: this.#recentDone.length / (Math.min(uptimeMs, RATE_WINDOW_MS) / 1000),
       images: { decoded: this.#stages.get('decode')?.count ?? 0 },
       batches: { count: this.#batches.count, meanItems: this.#batches.items / Math.max(1, this.#batches.count) },
@@ -88,6 +128,8 @@ export class StatsCounter {
       models: [...this.#models],
       children: { ...this.#children },
       isSinkDown: this.#isSinkDown,
+      queues: queues.map((queue) => ({ ...queue, isDown: this.#downQueues.has(queue.queue) })),
+      lanes,
     };
   }
 

@@ -35,9 +35,15 @@ export function settingsCommand<Name extends VariableName>(
   });
 }
 
-function toOption(name: VariableName, { flag, env, default: fallback, help, isSecret }: Variable<unknown>): Option {
+function toOption(
+  name: VariableName,
+  { flag, env, default: fallback, help, isSecret, read }: Variable<unknown>,
+): Option {
   const note = fallback === '' || isSecret === true ? env : `${env}, default ${fallback}`;
-  return withName(new Option(`--${flag} <value>`, `${help} [${note}]`), name);
+  const option = new Option(`--${flag} <value>`, `${help} [${note}]`);
+  // Shown in the help and to shells; the setting's own reader checks, so that a variable and its flag are refused alike.
+  if (read.choices !== undefined) option.argChoices = [...read.choices];
+  return withName(option, name);
 }
 
 /** Commander names a value by its flag; ours are named by the setting. */

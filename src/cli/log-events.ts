@@ -32,6 +32,15 @@ export function logEvents(runner: Runner, log: Log, noun: 'photo' | 'text'): voi
       `dead letter: ${error.message}`,
     ),
   );
+  runner.on('stage:measured', ({ stage, ms, count, unit }) =>
+    log.trace({ stage, ms: Math.round(ms), count, unit }, 'stage'),
+  );
+  runner.on('callback:delivered', ({ jobId, unit, ms }) =>
+    log.debug({ [noun]: jobId, unit, ms: Math.round(ms) }, 'callback delivered'),
+  );
+  runner.on('callback:failed', ({ jobId, unit, error }) =>
+    log.debug({ [noun]: jobId, unit, code: error.code }, 'callback failed'),
+  );
   runner.on('callback:held', ({ jobId, unit, tries, error }) =>
     log.debug({ [noun]: jobId, unit, tries, code: error.code }, 'callback held'),
   );

@@ -56,5 +56,5 @@ export async function runPhotos({ settings, env }: Call<PhotosVariable>): Promis
     ...{ onGone, shutdownTimeoutMs },
     ...ends,
   });
-  return runQueue({ ...ends, runner, log, terminal, noun: 'photo', shutdownTimeoutMs });
+  return runQueue({ ...ends, runner, log, terminal, noun: 'photo', settings });
 }

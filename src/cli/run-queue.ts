@@ -1,3 +1,4 @@
+import { openMetrics } from '../observe/metrics.js';
 import type { Queue } from '../queue/queue.js';
 import { redisQueue } from '../queue/redis.js';
 import type { Runner } from '../runner.js';
@@ -7,6 +8,7 @@ import { logEvents } from './log-events.js';
 import { progressFacts, progressLine } from './progress.js';
 import { REDIS_VARIABLES, redisOptions } from './redis-settings.js';
 import { runUntilSignal } from './signals.js';
+import { openHealth, openTraces, WATCH_VARIABLES } from './watch.js';
 import type { Terminal } from './terminal.js';
 import type { Settings, VariableName } from './variables.js';
 
@@ -21,6 +23,8 @@ export const QUEUE_VARIABLES = [
   'maxAttempts',
   'onGone',
   'shutdownTimeoutMs',
+  ...WATCH_VARIABLES,
+  'traces',
   'logLevel',
 ] as const satisfies readonly VariableName[];
 
@@ -57,15 +61,18 @@ export interface QueueRun extends QueueEnds {
   readonly terminal: Terminal;
   /** What one job is called in logs and progress. */
   readonly noun: 'photo' | 'text';
-  readonly shutdownTimeoutMs: number;
+  readonly settings: Settings<(typeof QUEUE_VARIABLES)[number] | 'batchTimeoutMs'>;
 }
 
 /** Claims jobs until a signal comes, with logs and progress. Answers the exit code. */
 export async function runQueue(run: QueueRun): Promise<number> {
-  const { runner, queue, sink, log, terminal, noun, shutdownTimeoutMs } = run;
+  const { runner, queue, sink, log, terminal, noun, settings } = run;
   if (!sink.hasToken)
     log.warn('PROCESSING_INTERNAL_TOKEN is empty: the server will refuse the callbacks unless it has none either');
   logEvents(runner, log, noun);
+  await openTraces(settings);
+  const metrics = settings.healthPort === undefined ? undefined : await openMetrics(runner, { queue });
+  const closeHealth = await openHealth(runner, settings, metrics, log);
   let waiting = 0;
   const timers = [
     setInterval(() => {
@@ -77,11 +84,12 @@ export async function runQueue(run: QueueRun): Promise<number> {
   ];
   const stopPolling = poll(async () => (waiting = (await queue.depth()).waiting));
   try {
-    return await runUntilSignal(runner, log, shutdownTimeoutMs);
+    return await runUntilSignal(runner, log, settings.shutdownTimeoutMs);
   } finally {
     stopPolling();
     for (const timer of timers) clearInterval(timer);
     terminal.progress('');
+    await closeHealth();
   }
 }
 

@@ -1,8 +1,10 @@
 import { coerceError } from '../errors.js';
+import { isLoopback } from '../host-name.js';
 import { Deadline } from '../lifecycle.js';
 import { looksLikeFolder } from '../models/repository.js';
 import { createRunner, type Runner } from '../runner.js';
 import type { EmbedEngine } from '../serve/engine.js';
+import { openMetrics } from '../observe/metrics.js';
 import { createEmbedServer, type EmbedServer } from '../serve/server.js';
 import type { Call } from './command.js';
 import { createLog, type Log } from './log.js';
@@ -11,6 +13,7 @@ import { ISOLATION_NAMES, MODEL_VARIABLES, isolationOptions, textModelOptions } 
 import { runUntilSignal, type Stoppable } from './signals.js';
 import { Terminal } from './terminal.js';
 import type { Settings, VariableName } from './variables.js';
+import { openHealth, WATCH_VARIABLES } from './watch.js';
 
 export const SERVE_VARIABLES = [
   'host',
@@ -28,6 +31,7 @@ export const SERVE_VARIABLES = [
   'maxImageBytes',
   'requestTimeoutMs',
   'shutdownTimeoutMs',
+  ...WATCH_VARIABLES,
   'logLevel',
   ...ISOLATION_NAMES,
 ] as const satisfies readonly VariableName[];
@@ -51,16 +55,24 @@ export async function runServe({ settings, env }: Call<(typeof SERVE_VARIABLES)[
     maxDirect: Number.MAX_SAFE_INTEGER,
   });
   logEvents(runner, log, 'text');
-  const server = await openServer(runner, settings, log);
+  const metrics = await openMetrics(runner, {});
+  const server = await openServer(runner, settings, metrics, log);
+  const closeHealth = await openHealth(runner, settings, metrics, log);
   try {
     return await runUntilSignal(around(runner, server, log), log, shutdownTimeoutMs);
   } finally {
+    await closeHealth();
     // Where the runner failed, nothing under way can be finished.
     await server.stop(new Deadline(0));
   }
 }
 
-async function openServer(runner: Runner, settings: ServeSettings, log: Log): Promise<EmbedServer> {
+async function openServer(
+  runner: Runner,
+  settings: ServeSettings,
+  metrics: Awaited<ReturnType<typeof openMetrics>>,
+  log: Log,
+): Promise<EmbedServer> {
   const {
     host,
     port,
@@ -73,18 +85,23 @@ async function openServer(runner: Runner, settings: ServeSettings, log: Log): Pr
   } = settings;
   if (!isLoopback(host) && token === '')
     log.warn({ host }, 'anybody who reaches this address may use the service: set EMBED_TOKEN');
+  const service = metrics?.openService();
   const server = await createEmbedServer(
     engineOf(runner, settings),
     { host, port, token, maxWaiting, maxTexts, maxBodyBytes, maxImageBytes, requestTimeoutMs },
     {
-      onAnswer: ({ route, status, ms }) => log.debug({ route, status, ms: Math.round(ms) }, 'answered'),
+      onAnswer: (answer) => {
+        service?.onAnswer(answer);
+        log.debug({ ...answer, ms: Math.round(answer.ms) }, 'answered');
+      },
       onFailure: (thrown) => {
         const { code, message } = coerceError(thrown);
         log.error({ code }, message);
       },
     },
+    metrics,
   );
-  runner.on('batch:finished', ({ lane, items }) => server.countBatch(lane, items));
+  service?.watchRooms(server.rooms);
   return server;
 }
 
@@ -121,9 +138,4 @@ function around(runner: Runner, server: EmbedServer, log: Log): Stoppable {
       await runner.stop({ deadlineMs: deadline.remainingMs() });
     },
   };
-}
-
-/** Whether nothing but this machine reaches an address. */
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\./.test(host);
 }

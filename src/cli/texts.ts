@@ -35,5 +35,5 @@ export async function runTexts({ settings, env }: Call<TextsVariable>): Promise<
     tasks: ['text'],
     ...ends,
   });
-  return runQueue({ ...ends, runner, log, terminal, noun: 'text', shutdownTimeoutMs });
+  return runQueue({ ...ends, runner, log, terminal, noun: 'text', settings });
 }

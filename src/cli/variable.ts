@@ -8,33 +8,28 @@ export interface Variable<T> {
   readonly help: string;
   /** As text, as it would stand in the environment. */
   readonly default: string;
-  readonly read: (text: string) => T;
+  readonly read: Reader<T>;
   /** Never shown in help, logs or errors. */
   readonly isSecret?: true;
 }
 
-export function variable<T>(
-  env: string,
-  flag: string,
-  fallback: string,
-  read: (text: string) => T,
-  help: string,
-): Variable<T> {
+/** Reads the text of a setting; throws a TypeError whose message says what was expected. */
+export interface Reader<T> {
+  (text: string): T;
+  /** The values that it takes, where they are few. */
+  readonly choices?: readonly string[];
+}
+
+export function variable<T>(env: string, flag: string, fallback: string, read: Reader<T>, help: string): Variable<T> {
   return { env, flag, default: fallback, read, help };
 }
 
 /** A variable whose value is never shown. */
-export function secret<T>(
-  env: string,
-  flag: string,
-  fallback: string,
-  read: (text: string) => T,
-  help: string,
-): Variable<T> {
+export function secret<T>(env: string, flag: string, fallback: string, read: Reader<T>, help: string): Variable<T> {
   return { ...variable(env, flag, fallback, read, help), isSecret: true };
 }
 
-// The readers: each throws a TypeError whose message says what was expected.
+// The readers.
 
 export const text = (value: string): string => value;
 
@@ -51,7 +46,10 @@ export const whole =
   };
 
 /** A whole number; undefined where none is set. */
-export const wholeOrNone = (value: string): number | undefined => (value.trim() === '' ? undefined : whole(0)(value));
+export const wholeOrNone =
+  (most?: number) =>
+  (value: string): number | undefined =>
+    value.trim() === '' ? undefined : whole(0, most)(value);
 
 export const share = (value: string): number => {
   const number = Number(value);
@@ -74,10 +72,11 @@ export const yesOrNo = (value: string): boolean => {
   throw new TypeError('1 or 0');
 };
 
-export const choice =
-  <const T extends string>(values: readonly T[]) =>
-  (value: string): T => {
+export function choice<const T extends string>(values: readonly T[]): Reader<T> {
+  const read = (value: string): T => {
     const found = values.find((candidate) => candidate === value.trim());
     if (found !== undefined) return found;
     throw new TypeError(`one of ${values.join(', ')}`);
   };
+  return Object.assign(read, { choices: values });
+}

@@ -1,5 +1,6 @@
 import { RunnerError } from '../errors.js';
 import { ISOLATION_VARIABLES } from './isolation-variables.js';
+import { OBSERVE_VARIABLES } from './observe-variables.js';
 import { DEVICES, DTYPES } from '../model.js';
 import { choice, distance, secret, share, text, variable, whole, yesOrNo, type Variable } from './variable.js';
 
@@ -214,6 +215,7 @@ export const VARIABLES = {
     'time in which a request must have arrived, in ms',
   ),
   shutdownTimeoutMs: variable('SHUTDOWN_TIMEOUT_MS', 'shutdown-timeout', '8000', whole(0), 'time to stop in, in ms'),
+  ...OBSERVE_VARIABLES,
   logLevel: variable(
     'LOG_LEVEL',
     'log-level',

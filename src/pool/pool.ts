@@ -25,6 +25,8 @@ export const BATCHES_PER_THREAD = 2;
  */
 export interface Pool {
   readonly threads: number;
+  /** Whether the threads are in a process of their own. */
+  readonly hasOwnProcess: boolean;
   /** Batches that are under way. */
   readonly running: number;
   /** Threads that hold no batch and could take one now. */

@@ -38,6 +38,7 @@ const RECYCLE_AGAIN_MS = 60_000;
  */
 export class ProcessPool implements Pool {
   readonly threads: number;
+  readonly hasOwnProcess = true;
   readonly #options: ProcessPoolOptions;
   /** Gets the batches. */
   #current: ChildHandle | undefined;

@@ -104,7 +104,8 @@ export type ThreadMessage =
       readonly type: 'stage';
       readonly stage: StageName;
       readonly ms: number;
-      readonly count: number;
+      /** Whose step it was, by their places in the batch. */
+      readonly items: readonly number[];
       readonly unit?: string;
     }
   | { readonly type: 'end'; readonly error?: ErrorEnvelope };

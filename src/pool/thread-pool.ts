@@ -27,6 +27,7 @@ import { memoryLimit } from './recycling.js';
  */
 export class ThreadPool implements Pool {
   readonly threads: number;
+  readonly hasOwnProcess = false;
   readonly #options: PoolOptions;
   readonly #piscina: Piscina<ThreadRequest, void>;
   readonly #shared: SharedState = new Int32Array(new SharedArrayBuffer(8));

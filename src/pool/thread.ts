@@ -139,9 +139,9 @@ export class ThreadServer<Unit extends OpenUnit> {
     post: (message: ThreadMessage) => void,
   ): Promise<Map<Unit, Prepared[]>> {
     const prepared = new Map<Unit, Prepared[]>();
-    const measure = measurer(post);
     const prepareOne = async (item: ThreadItem, index: number, admit: ReadPorts['admit']): Promise<void> => {
       const units = wanted[index] ?? [];
+      const measure = measurer(post, index);
       let input: unknown;
       try {
         if (this.#isCancelled()) throw stopped();
@@ -190,7 +190,13 @@ export class ThreadServer<Unit extends OpenUnit> {
         const ms = performance.now() - startedAt;
         const weight = chunk.reduce((sum, entry) => sum + weigh(entry), 0);
         if (weight > 0) pace.record(weight, ms);
-        post({ type: 'stage', stage: 'run', ms, count: chunk.length, unit: `${unit.task}/${unit.label}` });
+        post({
+          type: 'stage',
+          stage: 'run',
+          ms,
+          items: chunk.map(({ item }) => item),
+          unit: `${unit.task}/${unit.label}`,
+        });
         return values;
       };
       await runInChunks(entries, { limit: () => pace.limit(unit.maxBatch), weigh }, runChunk, (index, value) => {
@@ -241,11 +247,11 @@ function stopped(): RunnerError {
   return new RunnerError('RUNNER_STOPPED', 'The runner is stopping; this work was not begun.');
 }
 
-function measurer(post: (message: ThreadMessage) => void): Measure {
+function measurer(post: (message: ThreadMessage) => void, item: number): Measure {
   return async (stage, work) => {
     const startedAt = performance.now();
     const value = await work();
-    post({ type: 'stage', stage, ms: performance.now() - startedAt, count: 1 });
+    post({ type: 'stage', stage, ms: performance.now() - startedAt, items: [item] });
     return value;
   };
 }

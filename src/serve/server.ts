@@ -5,14 +5,13 @@ import { addDocument, createApp } from './app.js';
 import { decompress } from './decompress.js';
 import { addImageRoute, addTextRoutes } from './embed-routes.js';
 import type { EmbedEngine } from './engine.js';
-import { isSafeHost } from './host-name.js';
-import { openMetrics, type Metrics } from './metrics.js';
+import { isSafeHost } from '../host-name.js';
 import { resolveEmbedServerOptions, type EmbedServerOptions } from './options.js';
 import { Refusal, busy } from './refusal.js';
 import { buildSchemas, modelNames } from './schemas.js';
 import { createTokenCheck } from './token.js';
-import { WaitingRoom } from './waiting-room.js';
-import { addWatchRoutes } from './watch-routes.js';
+import { WaitingRoom, type RoomState } from './waiting-room.js';
+import { addWatchRoutes, type MetricsPage } from './watch-routes.js';
 
 /** What a server tells: answers (status 499 where the client hung up first), and failures that are its own. */
 export interface ServerListener {
@@ -34,12 +33,13 @@ export async function createEmbedServer(
   engine: EmbedEngine,
   options: Partial<EmbedServerOptions> = {},
   listener: ServerListener = {},
+  metrics?: MetricsPage,
 ): Promise<EmbedServer> {
   const resolved = resolveEmbedServerOptions(options);
   const onFailure = (thrown: unknown): void => listener.onFailure?.(thrown);
   const app = await createApp(resolved, { onFailure, models: modelNames(engine.models).join(', ') });
   const server = new EmbedServer(app, engine, resolved, listener);
-  await server.open();
+  await server.open(metrics);
   return server;
 }
 
@@ -51,7 +51,6 @@ export class EmbedServer {
   readonly #images: WaitingRoom<Uint8Array>;
   readonly #isAllowed: (authorization: string | undefined) => boolean;
   readonly #app: FastifyInstance;
-  #metrics: Metrics | undefined;
   #isStopping = false;
   #underWay = 0;
   #onIdle: () => void = () => undefined;
@@ -82,14 +81,12 @@ export class EmbedServer {
   }
 
   /** Adds hooks, document and routes; called once, by `createEmbedServer()`. */
-  async open(): Promise<void> {
+  async open(metrics: MetricsPage | undefined): Promise<void> {
     const app = this.#app;
     const { models, embedImages } = this.#engine;
     const { token, stuckAfterMs } = this.#options;
     // A longer list would never find room.
     const maxTexts = Math.min(this.#options.maxTexts, this.#options.maxWaiting);
-    const rooms = { text: this.#texts, image: this.#images };
-    this.#metrics = await openMetrics(rooms);
     app.addHook('onRequest', (request, reply, done) => {
       this.#follow(request, reply);
       done(this.#refusalFor(request));
@@ -110,7 +107,7 @@ export class EmbedServer {
       done();
     });
     const hindrance = (): string | undefined => this.#hindrance();
-    addWatchRoutes(app, { schemas, rooms: Object.values(rooms), stuckAfterMs, hindrance, metrics: this.#metrics });
+    addWatchRoutes(app, { schemas, rooms: Object.values(this.rooms), stuckAfterMs, hindrance, metrics });
     await app.ready();
   }
 
@@ -130,9 +127,9 @@ export class EmbedServer {
     }
   }
 
-  /** Counts a batch of the engine for the metrics. */
-  countBatch(lane: string, items: number): void {
-    this.#metrics?.onBatch(lane, items);
+  /** What waits and runs, by lane. */
+  get rooms(): Readonly<Record<'text' | 'image', RoomState>> {
+    return { text: this.#texts, image: this.#images };
   }
 
   /**
@@ -162,13 +159,11 @@ export class EmbedServer {
     raw.once('close', () => {
       this.#underWay -= 1;
       if (this.#underWay === 0) this.#onIdle();
-      const answer = {
+      this.#listener.onAnswer?.({
         route: request.routeOptions.url ?? 'none',
         status: raw.writableFinished ? raw.statusCode : HUNG_UP,
         ms: performance.now() - startedAt,
-      };
-      this.#metrics?.onAnswer(answer.route, answer.status, answer.ms);
-      this.#listener.onAnswer?.(answer);
+      });
     });
   }
 

@@ -1,8 +1,13 @@
 import type { FastifyInstance } from 'fastify';
-import type { Metrics } from './metrics.js';
 import { Refusal, busy } from './refusal.js';
 import type { Schemas } from './schemas.js';
 import type { RoomState } from './waiting-room.js';
+
+/** What `/metrics` answers. */
+export interface MetricsPage {
+  readonly contentType: string;
+  text(): Promise<string>;
+}
 
 export interface WatchRouteParts {
   readonly schemas: Schemas;
@@ -10,7 +15,7 @@ export interface WatchRouteParts {
   readonly stuckAfterMs: number;
   /** What keeps it from taking requests, or undefined. */
   readonly hindrance: () => string | undefined;
-  readonly metrics: Metrics | undefined;
+  readonly metrics: MetricsPage | undefined;
 }
 
 /** `GET /healthz`, `/readyz` and `/metrics`: for those who watch the service. They ask for no token. */

@@ -41,6 +41,10 @@ export class PhotosLab {
     return there(this.#client);
   }
 
+  get redisUrl(): string {
+    return there(this.#redis).url;
+  }
+
   get gallery(): GalleryServer {
     return there(this.#gallery);
   }

@@ -86,6 +86,15 @@ describe('deploy/compose.yaml', () => {
     expect(services['redis']?.command).toContain('--maxmemory-policy noeviction');
   });
 
+  it('probes the health port of each', () => {
+    for (const name of ['photos', 'texts', 'serve']) {
+      const { environment, healthcheck } = services[name] as Service & {
+        readonly healthcheck: { readonly test: string[] };
+      };
+      expect(healthcheck.test.at(-1)).toContain(`:${environment?.['HEALTH_PORT']}/healthz`);
+    }
+  });
+
   it('waits longer for a stop than the stop takes', () => {
     for (const name of ['photos', 'texts', 'serve']) {
       expect(Number.parseInt(services[name]?.stop_grace_period ?? '', 10) * 1000).toBeGreaterThan(stopMs);
@@ -134,6 +143,17 @@ describe('deploy/deployment.yaml and deploy/keda.yaml', () => {
       for (const mount of container?.volumeMounts ?? []) {
         if (mount.name === 'uploads') expect(mount.readOnly).toBe(true);
       }
+    }
+  });
+
+  it('probe the health port', () => {
+    for (const { spec } of deployments) {
+      const { ports, env, startupProbe, livenessProbe, readinessProbe } = spec!.template.spec!.containers[0]!;
+      const port = Number(env?.find(({ name }) => name === 'HEALTH_PORT')?.value);
+      expect(ports).toEqual([{ name: 'health', containerPort: port }]);
+      expect(spec!.template.metadata?.annotations?.['prometheus.io/port']).toBe(String(port));
+      const probed = [startupProbe, livenessProbe, readinessProbe].map((probe) => probe?.httpGet);
+      expect(probed).toEqual(['/readyz', '/healthz', '/readyz'].map((at) => ({ path: at, port: 'health' })));
     }
   });
 

@@ -16,6 +16,7 @@ interface Batch {
 /** A pool in the hands of the test: batches end when they are told to. */
 class HandPool implements Pool {
   readonly threads = 1;
+  readonly hasOwnProcess = true;
   readonly batches: Batch[] = [];
   running = 0;
   isDown = false;
@@ -82,6 +83,7 @@ function setUp(maxBatch = 4) {
     bytes: 0,
     threadItem: { input: { kind: 'text', text: name }, isTrusted: false, tasks: ['t/a', 't/b'] },
     isSuspect,
+    sinceMs: performance.now(),
     onOutcome: (_task, unit) => outcomes.push(`${name}:${unit}`),
     onEnd: (error) => ends.set(name, error),
   });

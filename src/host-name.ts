@@ -15,3 +15,8 @@ export function isSafeHost(host: string | undefined, ownName: string): boolean {
   if (address !== undefined) return isIP(address) === 6;
   return name !== '' && (isIP(name) === 4 || !name.includes('.') || name === ownName);
 }
+
+/** Whether nothing but this machine reaches an address. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\./.test(host);
+}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isSafeHost } from '../../../src/serve/host-name.js';
+import { isSafeHost } from '../../src/host-name.js';
 
 describe('security 2: without a token a request may name the service', () => {
   it.each([

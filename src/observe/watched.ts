@@ -1,0 +1,20 @@
+import type { EventName, RunnerEvents } from '../events.js';
+import type { RunnerStats } from '../stats.js';
+
+/** What is watched; a `Runner` is one. */
+export interface Watched {
+  on<Name extends EventName>(name: Name, listener: (event: RunnerEvents[Name]) => void): () => void;
+  stats(): RunnerStats;
+}
+
+/** A queue that can say how many jobs are where; a `Queue` is one. */
+export interface WatchedQueue {
+  readonly name: string;
+  depth(): Promise<{
+    readonly waiting: number;
+    readonly inFlight: number;
+    readonly retry: number;
+    readonly suspects: number;
+    readonly dead: number;
+  }>;
+}
