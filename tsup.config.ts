@@ -1,8 +1,15 @@
 import { defineConfig } from 'tsup';
 
 export default defineConfig({
-  // Flat, beside each other: threads and child processes are started from `dist/worker.js` and `dist/child.js`.
-  entry: { index: 'src/index.ts', worker: 'src/worker.ts', child: 'src/child.ts', cli: 'src/cli.ts' },
+  // Flat, beside each other: threads and child processes are started from `dist/worker.js`, `dist/session-worker.js` and
+  // `dist/child.js`.
+  entry: {
+    index: 'src/index.ts',
+    worker: 'src/worker.ts',
+    'session-worker': 'src/session-worker.ts',
+    child: 'src/child.ts',
+    cli: 'src/cli.ts',
+  },
   format: ['esm'],
   target: 'node20',
   dts: { entry: { index: 'src/index.ts' } },

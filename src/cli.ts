@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { settingsCommand } from './cli/command.js';
 import { dlqCommand } from './cli/dlq.js';
+import { doctorCommand } from './cli/doctor.js';
 import { runDemo, type DemoOptions } from './cli/demo.js';
 import { modelsCommand } from './cli/models.js';
 import { peopleCommand } from './cli/people.js';
@@ -42,6 +43,7 @@ const commands = [
   modelsCommand(),
   dlqCommand(),
   statusCommand(),
+  doctorCommand(),
   settingsCommand('serve', 'embed texts for HTTP clients until told to stop', SERVE_VARIABLES, runServe),
 ];
 for (const command of commands) program.addCommand(command);

@@ -1,6 +1,7 @@
 import { workerData } from 'node:worker_threads';
 import { RunnerError, coerceError } from './errors.js';
-import { openOnnxSession } from './pool/session.js';
+import { mayUseDevice, openOnnxSession } from './pool/session.js';
+import { SessionThread } from './pool/session-thread.js';
 import { ThreadServer, type OpenUnit, type ReadPorts } from './pool/thread.js';
 import type { ThreadItem, ThreadRequest, WorkerData, WorkerSettings } from './pool/protocol.js';
 import { decodePhoto, mergeNeeds } from './tasks/image/decode.js';
@@ -8,20 +9,29 @@ import { blameUpload, readPhotoFile } from './tasks/image/read-file.js';
 import { configureSharp } from './tasks/image/sharp.js';
 import { BUILT_IN_TASKS } from './tasks/index.js';
 import type { Photo, Task, TaskUnit } from './tasks/task.js';
+import type { Session } from './tensor.js';
 
 /** The conductor of a worker thread: what `conductor.ts` is to the main thread, this is here. */
 
 type Unit = OpenUnit & Pick<TaskUnit, 'minPixels'>;
 
+/** On a device apart from the processor the preparation of the next batch goes on while a model runs. */
+function sessionOpener({ session }: WorkerSettings): (file: string) => Promise<Session> {
+  if (!mayUseDevice(session)) return (file) => openOnnxSession(file, session);
+  const thread = new SessionThread();
+  return (file) => thread.open(file, session);
+}
+
 async function openUnits(settings: WorkerSettings, onTask: (task: string) => void): Promise<readonly Unit[]> {
   const units: Unit[] = [];
+  const openSession = sessionOpener(settings);
   for (const ref of settings.tasks) {
     onTask(ref.name);
     const task = await importTask(ref.name, ref.module);
     const opened = await task.open({
       ...settings.models,
       maxBatch: settings.maxBatch,
-      openSession: (file) => openOnnxSession(file, settings.session),
+      openSession,
     });
     for (const unit of opened) units.push(describeUnit(task, unit, settings));
   }

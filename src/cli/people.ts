@@ -93,7 +93,8 @@ async function readRunnerOptions({ settings, env }: PeopleCall, log: Log): Promi
   return {
     ...photoOptions(settings),
     ...faces,
-    ...{ device, strictDevice, threads, intraOpThreads, shutdownTimeoutMs },
+    ...{ device, strictDevice, intraOpThreads, shutdownTimeoutMs },
+    ...(threads !== undefined && { threads }),
     hub: hubOptionsFromEnv(env),
   };
 }

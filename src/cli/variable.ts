@@ -51,7 +51,10 @@ export const whole =
   };
 
 /** A whole number; undefined where none is set. */
-export const wholeOrNone = (value: string): number | undefined => (value.trim() === '' ? undefined : whole(0)(value));
+export const wholeOrNone =
+  (least: number) =>
+  (value: string): number | undefined =>
+    value.trim() === '' ? undefined : whole(least)(value);
 
 export const share = (value: string): number => {
   const number = Number(value);

@@ -1,4 +1,5 @@
 import { RunnerError } from '../errors.js';
+import { BATCH_VARIABLES } from './batch-variables.js';
 import { ISOLATION_VARIABLES } from './isolation-variables.js';
 import { DEVICES, DTYPES } from '../model.js';
 import { choice, distance, secret, share, text, variable, whole, yesOrNo, type Variable } from './variable.js';
@@ -156,24 +157,7 @@ export const VARIABLES = {
   dtype: variable('CLIP_DTYPE', 'dtype', 'fp32', choice(DTYPES), 'precision of the model files'),
   device: variable('CLIP_DEVICE', 'device', 'auto', choice(DEVICES), 'where models run'),
   strictDevice: variable('CLIP_STRICT_DEVICE', 'strict-device', '0', yesOrNo, 'refuse to start without that device'),
-  maxBatch: variable('CLIP_MAX_BATCH', 'batch', '8', whole(1), 'photos per batch'),
-  maxTextBatch: variable('CLIP_MAX_TEXT_BATCH', 'text-batch', '32', whole(1), 'texts per batch'),
-  maxWaitMs: variable('CLIP_MAX_WAIT_MS', 'max-wait', '20', whole(0), 'wait for a fuller batch while busy, in ms'),
-  maxDecodedBytes: variable(
-    'CLIP_MAX_DECODED_BYTES',
-    'decoded-bytes',
-    '536870912',
-    whole(1),
-    'bytes of decoded photos held at a time',
-  ),
-  threads: variable('CLIP_THREADS', 'threads', '1', whole(1), 'worker threads, each with its own models'),
-  intraOpThreads: variable(
-    'CLIP_INTRA_OP_THREADS',
-    'intra-op',
-    '0',
-    whole(0),
-    'processor threads per model (0: share the cores out)',
-  ),
+  ...BATCH_VARIABLES,
   ...ISOLATION_VARIABLES,
   resample: variable(
     'CLIP_RESAMPLE',
