@@ -1,10 +1,12 @@
 import { defineConfig } from 'tsup';
 
 export default defineConfig({
-  // Flat, beside each other: threads and child processes are started from `dist/worker.js`, `child.js` and `prepare.js`.
+  // Flat, beside each other: threads and processes are started from `dist/worker.js`, `session-worker.js`, `child.js` and
+  // `prepare.js`.
   entry: {
     index: 'src/index.ts',
     worker: 'src/worker.ts',
+    'session-worker': 'src/session-worker.ts',
     child: 'src/child.ts',
     prepare: 'src/prepare.ts',
     cli: 'src/cli.ts',

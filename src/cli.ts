@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { settingsCommand } from './cli/command.js';
 import { completionsCommand } from './cli/completions.js';
 import { dlqCommand } from './cli/dlq.js';
+import { doctorCommand } from './cli/doctor.js';
 import { runDemo, type DemoOptions } from './cli/demo.js';
 import { initCommand } from './cli/init.js';
 import { modelsCommand } from './cli/models.js';
@@ -44,6 +45,7 @@ const commands = [
   modelsCommand(),
   dlqCommand(),
   statusCommand(),
+  doctorCommand(),
   settingsCommand('serve', 'embed texts for HTTP clients until told to stop', SERVE_VARIABLES, runServe),
   initCommand(),
   completionsCommand(),

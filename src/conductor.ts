@@ -120,7 +120,7 @@ export class Conductor {
   }
 
   #intakeOf(queue: Queue, engine: Engine, courier: Courier): Intake {
-    const { maxInFlight, maxBatch, maxElementBytes, onGone } = this.#options;
+    const { maxInFlight, maxBatch, maxElementBytes, onGone } = engine.options;
     const { emit } = this.events;
     return new Intake({
       queue,

@@ -9,6 +9,7 @@ import type { ResolvedOptions } from './options.js';
 import { canvasBytes, photoBytes, squareBytes, tensorBytes } from './photo-bytes.js';
 import { resolveRunnerModels } from './runner-models.js';
 import type { LaneStats } from './stats.js';
+import { tuneOptions } from './tune-options.js';
 import type { TaskTable } from './task-table.js';
 import type { Caption } from './tasks/caption.js';
 import type { PhotoFaces } from './tasks/face/face.js';
@@ -28,6 +29,8 @@ export type PhotoTexts = readonly (PhotoText | RunnerError)[];
 
 /** Models, threads and batches: the part of a runner that needs no queue. */
 export class Engine {
+  /** The options that it goes by: where they were left to it, those that this machine was tuned to. */
+  readonly options: ResolvedOptions;
   /** What a photo takes in a batch, all tasks together. */
   readonly itemBytes: number;
   readonly #lanes: ReadonlyMap<InputKind, Lane>;
@@ -35,11 +38,17 @@ export class Engine {
   readonly #models: RunnerModels;
   readonly #direct: DirectCalls;
 
-  private constructor(lanes: ReadonlyMap<InputKind, Lane>, tasks: TaskTable, models: RunnerModels, maxDirect: number) {
+  private constructor(
+    options: ResolvedOptions,
+    lanes: ReadonlyMap<InputKind, Lane>,
+    tasks: TaskTable,
+    models: RunnerModels,
+  ) {
+    this.options = options;
     this.#lanes = lanes;
     this.#tasks = tasks;
     this.#models = models;
-    this.#direct = new DirectCalls((items) => this.submit(items), maxDirect);
+    this.#direct = new DirectCalls((items) => this.submit(items), options.maxDirect);
     this.itemBytes = photoBytes(models);
   }
 
@@ -50,8 +59,9 @@ export class Engine {
   static async open(options: ResolvedOptions, tasks: TaskTable, hooks: EngineHooks): Promise<Engine> {
     if (tasks.kinds().includes('image')) await checkRoots(options.roots);
     const models = await resolveRunnerModels(options, tasks, hooks);
-    const lanes = await openLanes(options, tasks, models, hooks);
-    return new Engine(lanes, tasks, models, options.maxDirect);
+    const tuned = await tuneOptions(options, tasks, models);
+    const lanes = await openLanes(tuned, tasks, models, hooks);
+    return new Engine(tuned, lanes, tasks, models);
   }
 
   /** Each item goes to the lane of its input. */

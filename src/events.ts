@@ -23,7 +23,13 @@ export interface RunnerEvents {
   };
   /** A model whose licence does not allow every use; told once at the start. */
   'model:licence': { readonly label: string; readonly name: string; readonly licence: string };
-  'runner:ready': { readonly threads: number; readonly intraOpThreads: number; readonly loadMs: number };
+  'runner:ready': {
+    readonly threads: number;
+    readonly intraOpThreads: number;
+    readonly maxBatch: number;
+    readonly decodeConcurrency: number;
+    readonly loadMs: number;
+  };
   'runner:stopping': { readonly deadlineMs: number };
   /** `unfinished`: jobs that were given back to their queue. */
   'runner:stopped': { readonly unfinished: number };

@@ -66,7 +66,8 @@ export async function openLanes(
     emit('model:ready', { task, label, device, maxBatch, dimension });
   }
   const threads = pools.reduce((sum, pool) => sum + pool.threads, 0);
-  emit('runner:ready', { threads, intraOpThreads: options.intraOpThreads, loadMs });
+  const { intraOpThreads, maxBatch, decodeConcurrency } = options;
+  emit('runner:ready', { threads, intraOpThreads, maxBatch, decodeConcurrency, loadMs });
   return lanes;
 }
 

@@ -7,6 +7,7 @@ import type { HubOptions } from './models/hub-options.js';
 import type { Queue } from './queue/queue.js';
 import type { Sink } from './sink/sink.js';
 import type { Task } from './tasks/task.js';
+import type { Tuning } from './tuning.js';
 import { TUNABLE_CHECKS, TUNABLE_DEFAULTS, type TunableOptions } from './tunable-options.js';
 
 /** Everything that `createRunner()` can be told. */
@@ -33,6 +34,29 @@ export interface ResolvedOptions extends TunableOptions {
   readonly models: readonly ModelName[];
   readonly tasks: readonly (string | Task)[];
   readonly hub: HubOptions;
+  /** As they were given, defaults left out. */
+  readonly given: RunnerOptions;
+}
+
+/**
+ * The options with those of a tuning that were not given. Threads and cores per model belong together: where one is given
+ * both are as they were.
+ */
+export function withTuning(options: ResolvedOptions, tuning: Tuning): ResolvedOptions {
+  const fixed = givenTunings(options.given);
+  const names = Object.keys(tuning) as readonly (keyof Tuning)[];
+  const taken = Object.fromEntries(names.filter((name) => !fixed.has(name)).map((name) => [name, tuning[name]]));
+  return resolveRunnerOptions({ ...options.given, ...taken });
+}
+
+/** What a tuning must leave as it is. */
+export function givenTunings(given: RunnerOptions): ReadonlySet<keyof Tuning> {
+  const isGiven = (name: keyof Tuning): boolean => (given[name] ?? 0) !== 0;
+  const hasThreads = isGiven('threads') || isGiven('intraOpThreads');
+  return new Set([
+    ...(['maxBatch', 'decodeConcurrency'] as const).filter(isGiven),
+    ...(hasThreads ? (['threads', 'intraOpThreads'] as const) : []),
+  ]);
 }
 
 /** @throws RunnerError `OPTIONS_INVALID` naming the option, what was expected and what came. */
@@ -58,6 +82,7 @@ export function resolveRunnerOptions(options: RunnerOptions): ResolvedOptions {
     models: parseModels(models),
     tasks,
     hub,
+    given: options,
   };
 }
 

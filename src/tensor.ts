@@ -16,7 +16,10 @@ export interface TensorInfo {
   readonly shape: readonly (number | string)[];
 }
 
-/** An open graph, as far as tasks need one. `run` blocks its thread; one at a time. */
+/**
+ * An open graph, as far as tasks need one. `run` blocks the thread that the session is in, which is the caller's where it
+ * runs on the processor; one at a time. Its tensors are the caller's again when it has ended.
+ */
 export interface Session {
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];

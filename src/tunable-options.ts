@@ -37,6 +37,11 @@ export interface TunableOptions extends OcrOptions, IsolationOptions {
   readonly maxBatch: number;
   /** Texts per batch and model; a short text is so little work that more of them are needed to fill the device. @default 32 */
   readonly maxTextBatch: number;
+  /**
+   * `auto` takes batch, threads and decodings from what `clip-runner doctor --tune` found for this host and these models,
+   * where it was run; options that are given win. `off` never does. @default 'auto'
+   */
+  readonly tuning: 'auto' | 'off';
   /** Bytes per batch: a model's tensors, and the files of direct calls. @default 268435456 (256 MiB) */
   readonly maxBatchBytes: number;
   /** How long a part batch waits for company while the device is busy, in milliseconds. @default 20 */
@@ -117,6 +122,7 @@ export const TUNABLE_DEFAULTS: TunableOptions = {
   intraOpThreads: 0,
   maxBatch: 8,
   maxTextBatch: 32,
+  tuning: 'auto',
   maxBatchBytes: 256 * 1024 * 1024,
   maxWaitMs: 20,
   maxInFlight: 0,
@@ -174,6 +180,7 @@ export const TUNABLE_CHECKS: { readonly [Name in keyof TunableOptions]: Check<Tu
   intraOpThreads: wholeNumber,
   maxBatch: positiveInteger,
   maxTextBatch: positiveInteger,
+  tuning: oneOf(['auto', 'off']),
   maxBatchBytes: positiveInteger,
   maxWaitMs: wholeNumberBetween(0, 60_000),
   maxInFlight: wholeNumber,

@@ -2,19 +2,29 @@ import { workerData } from 'node:worker_threads';
 import { RunnerError } from './errors.js';
 import { readExternalLocations } from './models/external-data.js';
 import { preparedGraph } from './pool/prepared-graph.js';
-import { openOnnxSession } from './pool/session.js';
+import { mayUseDevice, openOnnxSession } from './pool/session.js';
+import { SessionThread } from './pool/session-thread.js';
 import { ThreadServer, type OpenUnit, type ReadPorts } from './pool/thread.js';
 import type * as PhotoReader from './photo-reader.js';
 import type { ImageSettings, ThreadItem, ThreadRequest, WorkerData, WorkerSettings } from './pool/protocol.js';
 import { BUILT_IN_TASKS } from './tasks/index.js';
 import type { Task, TaskUnit } from './tasks/task.js';
+import type { Session } from './tensor.js';
 
 /** The conductor of a worker thread: what `conductor.ts` is to the main thread, this is here. */
 
 type Unit = OpenUnit & Pick<TaskUnit, 'minPixels'>;
 
+/** On a device apart from the processor the preparation of the next batch goes on while a model runs. */
+function sessionOpener({ session, preparedFolder }: WorkerSettings): (file: string) => Promise<Session> {
+  if (!mayUseDevice(session)) return (file) => openOnnxSession(file, session, readyGraph(file, preparedFolder));
+  const thread = new SessionThread();
+  return (file) => thread.open(file, session);
+}
+
 async function openUnits(settings: WorkerSettings, onTask: (task: string) => void): Promise<readonly Unit[]> {
   const units: Unit[] = [];
+  const openSession = sessionOpener(settings);
   for (const ref of settings.tasks) {
     onTask(ref.name);
     const task = await importTask(ref.name, ref.module);
@@ -22,7 +32,7 @@ async function openUnits(settings: WorkerSettings, onTask: (task: string) => voi
     const opened = await task.open({
       ...settings.models,
       maxBatch: settings.maxBatch,
-      openSession: (file) => openOnnxSession(file, settings.session, readyGraph(file, settings.preparedFolder)),
+      openSession,
     });
     for (const unit of opened) units.push(describeUnit(task, unit, settings));
   }

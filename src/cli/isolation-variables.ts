@@ -13,7 +13,7 @@ export const ISOLATION_VARIABLES = {
     'CLIP_MAX_MEMORY_BYTES',
     'max-memory',
     '',
-    wholeOrNone(),
+    wholeOrNone(0),
     'bytes that a process with models may take before batches shrink and it is replaced (0: any; default: half of what there is)',
   ),
   childMaxJobs: variable(

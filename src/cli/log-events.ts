@@ -75,9 +75,7 @@ function logChildren(runner: Runner, log: Log): void {
 /** Says when models are ready to work. */
 export function logReadiness(runner: Runner, log: Log): void {
   runner.on('model:ready', (model) => log.info({ ...model }, 'model ready'));
-  runner.on('runner:ready', ({ threads, intraOpThreads, loadMs }) =>
-    log.info({ threads, intraOpThreads, loadMs: Math.round(loadMs) }, 'ready'),
-  );
+  runner.on('runner:ready', ({ loadMs, ...plan }) => log.info({ ...plan, loadMs: Math.round(loadMs) }, 'ready'));
 }
 
 /** Says that a model is not for every use. */

@@ -6,7 +6,7 @@ export const OBSERVE_VARIABLES = {
     'HEALTH_PORT',
     'health-port',
     '',
-    wholeOrNone(65_535),
+    wholeOrNone(0, 65_535),
     'port of /healthz, /readyz and /metrics (default: none; 0: a free one)',
   ),
   healthHost: variable('HEALTH_HOST', 'health-host', '127.0.0.1', text, 'address that the health port is on'),

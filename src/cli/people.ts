@@ -94,7 +94,8 @@ async function readRunnerOptions({ settings, env }: PeopleCall, log: Log): Promi
   return {
     ...photoOptions(settings),
     ...faces,
-    ...{ device, strictDevice, prepareModels, threads, intraOpThreads, shutdownTimeoutMs },
+    ...{ device, strictDevice, prepareModels, intraOpThreads, shutdownTimeoutMs },
+    ...(threads !== undefined && { threads }),
     hub: hubOptionsFromEnv(env),
   };
 }

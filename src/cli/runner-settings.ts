@@ -23,6 +23,8 @@ export const PHOTO_VARIABLES = [
   'projectRoot',
   'uploadBaseDir',
   'maxBatch',
+  'decodeConcurrency',
+  'tuning',
   'maxWaitMs',
   'maxDecodedBytes',
   'resample',
@@ -54,7 +56,8 @@ export function modelOptions(
   const { threads, intraOpThreads } = settings;
   return {
     models: models === '' ? [{ label: modelLabel, name: modelName }] : models,
-    ...{ embeddingDim, dtype, device, strictDevice, prepareModels, threads, intraOpThreads },
+    ...{ embeddingDim, dtype, device, strictDevice, prepareModels, intraOpThreads },
+    ...(threads !== undefined && { threads }),
     hub: hubOptionsFromEnv(env),
   };
 }
@@ -75,10 +78,13 @@ export function textModelOptions(
 
 /** What the settings of photos mean to `createRunner()`. */
 export function photoOptions(settings: Settings<(typeof PHOTO_VARIABLES)[number]>): RunnerOptions {
-  const { projectRoot, uploadBaseDir, maxBatch, maxWaitMs, maxDecodedBytes, resample, orientation } = settings;
+  const { projectRoot, uploadBaseDir, maxBatch, decodeConcurrency, tuning } = settings;
+  const { maxWaitMs, maxDecodedBytes, resample, orientation } = settings;
   const roots = [projectRoot, uploadBaseDir].filter((root) => root !== '');
   return {
-    maxBatch,
+    ...(maxBatch !== undefined && { maxBatch }),
+    decodeConcurrency,
+    tuning,
     maxWaitMs,
     maxDecodedBytes,
     resample,

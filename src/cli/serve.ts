@@ -11,6 +11,7 @@ import { createLog, type Log } from './log.js';
 import { logEvents } from './log-events.js';
 import { ISOLATION_NAMES, MODEL_VARIABLES, isolationOptions, textModelOptions } from './runner-settings.js';
 import { runUntilSignal, type Stoppable } from './signals.js';
+import { TUNABLE_DEFAULTS, type TunableOptions } from '../tunable-options.js';
 import { Terminal } from './terminal.js';
 import type { Settings, VariableName } from './variables.js';
 import { openHealth, WATCH_VARIABLES } from './watch.js';
@@ -44,13 +45,16 @@ const BATCHES_PER_THREAD = 2;
 /** `clip-runner serve`: embeds texts (and pictures) for HTTP clients until it is told to stop. Answers the exit code. */
 export async function runServe({ settings, env }: Call<(typeof SERVE_VARIABLES)[number]>): Promise<number> {
   const log = createLog(settings.logLevel, new Terminal());
-  const { images, maxBatch, maxTextBatch, resample, orientation, shutdownTimeoutMs } = settings;
+  const { images, maxTextBatch, resample, orientation, shutdownTimeoutMs } = settings;
+  const { maxBatch } = shapeOf(settings);
   const options = textModelOptions(settings, env);
   const runner = createRunner({
     ...options,
     ...isolationOptions(settings),
     ...{ maxBatch, maxTextBatch, resample, orientation, shutdownTimeoutMs, maxFileBytes: settings.maxImageBytes },
     tasks: images ? ['text', 'clip'] : ['text'],
+    // What is tuned is a run of photos from a queue.
+    tuning: 'off',
     // The service bounds what waits.
     maxDirect: Number.MAX_SAFE_INTEGER,
   });
@@ -106,7 +110,8 @@ async function openServer(
 }
 
 function engineOf(runner: Runner, settings: ServeSettings): EmbedEngine {
-  const { images, maxBatch, maxTextBatch, threads } = settings;
+  const { images, maxTextBatch } = settings;
+  const { maxBatch, threads } = shapeOf(settings);
   const { models } = textModelOptions(settings, {});
   let isReady = false;
   runner.on('runner:ready', () => (isReady = true));
@@ -120,6 +125,10 @@ function engineOf(runner: Runner, settings: ServeSettings): EmbedEngine {
     maxBatch: { texts: maxTextBatch, images: maxBatch },
     isReady: () => isReady,
   };
+}
+
+function shapeOf({ maxBatch, threads }: ServeSettings): Pick<TunableOptions, 'maxBatch' | 'threads'> {
+  return { maxBatch: maxBatch ?? TUNABLE_DEFAULTS.maxBatch, threads: threads ?? TUNABLE_DEFAULTS.threads };
 }
 
 /** The runner with the server around it: listens before the models load, and stops after the last answer. */

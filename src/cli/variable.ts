@@ -47,9 +47,9 @@ export const whole =
 
 /** A whole number; undefined where none is set. */
 export const wholeOrNone =
-  (most?: number) =>
+  (least: number, most?: number) =>
   (value: string): number | undefined =>
-    value.trim() === '' ? undefined : whole(0, most)(value);
+    value.trim() === '' ? undefined : whole(least, most)(value);
 
 export const share = (value: string): number => {
   const number = Number(value);

@@ -1,4 +1,5 @@
 import { RunnerError } from '../errors.js';
+import { BATCH_VARIABLES } from './batch-variables.js';
 import { ISOLATION_VARIABLES } from './isolation-variables.js';
 import { OBSERVE_VARIABLES } from './observe-variables.js';
 import { DEVICES, DTYPES } from '../model.js';
@@ -164,24 +165,7 @@ export const VARIABLES = {
     yesOrNo,
     'make large models ready for this machine once, in the model cache',
   ),
-  maxBatch: variable('CLIP_MAX_BATCH', 'batch', '8', whole(1), 'photos per batch'),
-  maxTextBatch: variable('CLIP_MAX_TEXT_BATCH', 'text-batch', '32', whole(1), 'texts per batch'),
-  maxWaitMs: variable('CLIP_MAX_WAIT_MS', 'max-wait', '20', whole(0), 'wait for a fuller batch while busy, in ms'),
-  maxDecodedBytes: variable(
-    'CLIP_MAX_DECODED_BYTES',
-    'decoded-bytes',
-    '536870912',
-    whole(1),
-    'bytes of decoded photos held at a time',
-  ),
-  threads: variable('CLIP_THREADS', 'threads', '1', whole(1), 'worker threads, each with its own models'),
-  intraOpThreads: variable(
-    'CLIP_INTRA_OP_THREADS',
-    'intra-op',
-    '0',
-    whole(0),
-    'processor threads per model (0: share the cores out)',
-  ),
+  ...BATCH_VARIABLES,
   ...ISOLATION_VARIABLES,
   resample: variable(
     'CLIP_RESAMPLE',

@@ -1,6 +1,7 @@
 import type { ErrorEnvelope } from '../errors.js';
 import type { JobInput } from '../job.js';
 import type { Device, RunnerModels } from '../model.js';
+import type { TensorData, TensorInfo } from '../tensor.js';
 
 /**
  * The only shapes that cross threads and processes: plain data that can be cloned.
@@ -150,4 +151,26 @@ export type ChildMessage =
 export interface ChildLine {
   readonly batch: number;
   readonly message: ThreadMessage;
+}
+
+/** What a worker thread asks of the thread that runs its sessions; each is answered once, under its number. */
+export type SessionRequest = { readonly id: number } & (
+  | { readonly type: 'open'; readonly file: string; readonly settings: SessionSettings }
+  | { readonly type: 'run'; readonly session: number; readonly feeds: Readonly<Record<string, TensorData>> }
+  | { readonly type: 'close'; readonly session: number }
+);
+
+export type SessionAnswer = { readonly id: number } & (
+  | { readonly type: 'opened'; readonly session: OpenedSession }
+  | { readonly type: 'ran'; readonly outputs: Readonly<Record<string, TensorData>> }
+  | { readonly type: 'closed' }
+  | { readonly type: 'failed'; readonly error: ErrorEnvelope }
+);
+
+/** A session of another thread: what is known of it here. */
+export interface OpenedSession {
+  readonly number: number;
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+  readonly device: Device;
 }

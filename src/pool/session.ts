@@ -84,6 +84,27 @@ async function openPrepared(
   }
 }
 
+/**
+ * Whether sessions may come to run on another device than the processor. As far as this can be told without trying: it may
+ * still turn out that they don't.
+ */
+export function mayUseDevice({ device }: SessionSettings): boolean {
+  return deviceCandidates(device).some((one) => one !== 'cpu' && whyUnavailable(one) === undefined);
+}
+
+/** A device that was looked at. */
+export interface DeviceReport {
+  readonly device: Exclude<Device, 'auto'>;
+  /** Why it can't be used; undefined where nothing is known against it. */
+  readonly missing: string | undefined;
+}
+
+/** Each device that sessions can be asked to run on, and what keeps them from it here. */
+export function reportDevices(): readonly DeviceReport[] {
+  const devices = ['cpu', 'cuda', 'dml', 'coreml', 'webgpu'] as const;
+  return devices.map((device) => ({ device, missing: whyUnavailable(device) }));
+}
+
 /** The devices to try, best first. `auto` never fails: the processor is always the last of them. */
 function deviceCandidates(asked: Device): readonly Exclude<Device, 'auto'>[] {
   if (asked !== 'auto') return [asked];

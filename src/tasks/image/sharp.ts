@@ -1,4 +1,4 @@
-import sharp from 'sharp';
+import sharp, { type Create } from 'sharp';
 
 /** The only importer of sharp: its settings are process-wide, so they are made here, and here only. */
 
@@ -90,5 +90,30 @@ export async function makeThumbnail({ pixels, side, ...region }: ThumbnailReques
     .extract(region)
     .resize(side, side, { fit: 'contain', background: '#808080' })
     .jpeg({ quality: 80 })
+    .toBuffer();
+}
+
+/**
+ * Makes a JPEG of the size and the detail of a camera's: colours that run into each other, and grain. For measurements, where
+ * there is no photo at hand.
+ */
+export async function makeJpeg(width: number, height: number): Promise<Buffer> {
+  const noise = (share: number, sigma: number): Create => ({
+    width: Math.ceil(width * share),
+    height: Math.ceil(height * share),
+    channels: 3,
+    background: '#808080',
+    noise: { type: 'gaussian', mean: 128, sigma },
+  });
+  const shapes = await sharp({ create: noise(1 / 200, 60) })
+    .resize(width, height, { fit: 'fill', kernel: 'cubic' })
+    .png({ compressionLevel: 0 })
+    .toBuffer();
+  const grain = await sharp({ create: noise(1, 12) })
+    .png({ compressionLevel: 0 })
+    .toBuffer();
+  return sharp(shapes)
+    .composite([{ input: grain, blend: 'soft-light' }])
+    .jpeg({ quality: 88 })
     .toBuffer();
 }

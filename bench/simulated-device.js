@@ -1,0 +1,116 @@
+// npm run bench -- simulated-device: how near batches come to what devices of a given latency (a + b·n milliseconds for a
+// batch of n) and decoders of a given rate could do, for 1, 2 and 8 devices, and what a lone photo waits for. The way is the
+// library's own from the queue to the callback; only the device and the decoders are simulated: they wait.
+// BENCH_ROUNDS (5), BENCH_BATCH (8), BENCH_SECONDS (2 a measurement), BENCH_DEVICES (1,2,8).
+import { execFileSync } from 'node:child_process';
+import path from 'node:path';
+import { buildSimulation } from './support/simulated-device/build.js';
+import { describeMachine, median, saveJson } from './support/report.js';
+
+const root = path.resolve(import.meta.dirname, '..');
+const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
+const batch = Number(process.env.BENCH_BATCH ?? 8);
+const seconds = Number(process.env.BENCH_SECONDS ?? 2);
+const deviceCounts = (process.env.BENCH_DEVICES ?? '1,2,8').split(',').map(Number);
+const DECODERS = 4;
+const SINGLES = 20;
+const GOALS = { share: 0.95, extraMs: 5 };
+const DEVICES = [
+  { fixedMs: 5, itemMs: 0.5 },
+  { fixedMs: 20, itemMs: 0.1 },
+];
+/** Photos that decoders could do in the time of one that the device could do. */
+const DECODERS_TO_DEVICE = { faster: 2, slower: 0.5 };
+const ISOLATIONS = ['thread', 'process'];
+
+const machine = describeMachine(root, ['piscina']);
+console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.versions.join(', ')}`);
+console.log(
+  `Batches of ${batch}, ${rounds} rounds interleaved, about ${seconds} s each. Ideal: every device always busy with full batches, ` +
+    'n / (a + b·n) photos/s, or its decoders always busy, if that is less.\n',
+);
+
+const bundle = await buildSimulation(root, path.join(root, 'bench', '.cache'));
+const cases = DEVICES.flatMap((device) =>
+  Object.entries(DECODERS_TO_DEVICE).flatMap(([decoding, factor]) =>
+    deviceCounts.flatMap((devices) =>
+      ISOLATIONS.map((isolation) => makeCase({ device, decoding, factor, devices, isolation })),
+    ),
+  ),
+);
+for (let round = 0; round < rounds; round++) {
+  for (const one of cases) one.runs.push(measure(one));
+}
+printCases();
+saveJson(root, 'simulated-device', { machine, batch, rounds, seconds, decoders: DECODERS, cases });
+
+function makeCase({ device: { fixedMs, itemMs }, decoding, factor, devices, isolation }) {
+  const devicePerMs = batch / (fixedMs + itemMs * batch);
+  const shape = { fixedMs, itemMs, decoders: DECODERS, decodeMs: DECODERS / (devicePerMs * factor) };
+  const ideal = devices * Math.min(devicePerMs, DECODERS / shape.decodeMs) * 1000;
+  return { shape, decoding, devices, isolation, ideal, runs: [] };
+}
+
+function measure({ shape, devices, isolation, ideal }) {
+  const whole = batch * devices;
+  const count = Math.ceil((ideal * seconds) / whole) * whole;
+  const task = { shape, devices, isolation, batch, warmUp: 8 * whole, count, singles: SINGLES };
+  const script = path.join('bench', 'support', 'simulated-device', 'runner.js');
+  const answer = execFileSync(process.execPath, [script, bundle, JSON.stringify(task)], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  return JSON.parse(answer);
+}
+
+function printCases() {
+  const header = [
+    'a + b·n ms',
+    'decoders',
+    'devices',
+    'models in a',
+    'ideal/s',
+    'photos/s',
+    'min – max',
+    'of ideal',
+    'lone photo ms (a + b)',
+    'ms/photo',
+  ];
+  const rows = cases.map(({ shape: { fixedMs, itemMs, decodeMs }, decoding, devices, isolation, ideal, runs }) => {
+    const rates = runs.map(({ perSecond }) => perSecond);
+    const single = median(runs.map(({ singleMs }) => median(singleMs)));
+    const bound = fixedMs + itemMs;
+    return {
+      share: median(rates) / ideal,
+      extraMs: single - bound,
+      cells: [
+        `${fixedMs} + ${itemMs}·n`,
+        `${decoding}, ${decodeMs.toFixed(1)} ms`,
+        String(devices),
+        isolation,
+        ideal.toFixed(0),
+        median(rates).toFixed(0),
+        `${Math.min(...rates).toFixed(0)} – ${Math.max(...rates).toFixed(0)}`,
+        (median(rates) / ideal).toFixed(3),
+        `${single.toFixed(1)} (${bound.toFixed(1)})`,
+        median(runs.map(({ processorMs }) => processorMs)).toFixed(3),
+      ],
+    };
+  });
+  const table = [header, ...rows.map(({ cells }) => cells)];
+  const widths = header.map((_, column) => Math.max(...table.map((cells) => cells[column].length)));
+  for (const cells of table)
+    console.log(
+      cells
+        .map((cell, column) => cell.padEnd(widths[column]))
+        .join('  ')
+        .trimEnd(),
+    );
+  const least = Math.min(...rows.map(({ share }) => share));
+  const extra = Math.max(...rows.map(({ extraMs }) => extraMs));
+  console.log(
+    `\nGoals: ${GOALS.share} of ideal, least ${least.toFixed(3)}; a lone photo at most ${GOALS.extraMs} ms over a + b, most ${extra.toFixed(1)} ` +
+      '(its own decoding is part of that)',
+  );
+  console.log('ms/photo: processor time of the process with the queue, lone photos and warm-up included.');
+}

@@ -1,0 +1,43 @@
+import { choice, variable, whole, wholeOrNone, type Variable } from './variable.js';
+
+/** The settings of batches and threads: what a machine and its models decide, and `doctor --tune` looks for. */
+export const BATCH_VARIABLES = {
+  maxBatch: variable('CLIP_MAX_BATCH', 'batch', '', wholeOrNone(1), 'photos per batch (default: as tuned, else 8)'),
+  maxTextBatch: variable('CLIP_MAX_TEXT_BATCH', 'text-batch', '32', whole(1), 'texts per batch'),
+  maxWaitMs: variable('CLIP_MAX_WAIT_MS', 'max-wait', '20', whole(0), 'wait for a fuller batch while busy, in ms'),
+  maxDecodedBytes: variable(
+    'CLIP_MAX_DECODED_BYTES',
+    'decoded-bytes',
+    '536870912',
+    whole(1),
+    'bytes of decoded photos held at a time',
+  ),
+  threads: variable(
+    'CLIP_THREADS',
+    'threads',
+    '',
+    wholeOrNone(1),
+    'worker threads, each with its own models (default: as tuned, else 1)',
+  ),
+  intraOpThreads: variable(
+    'CLIP_INTRA_OP_THREADS',
+    'intra-op',
+    '0',
+    whole(0),
+    'processor threads per model (0: as tuned, else the cores are shared out)',
+  ),
+  decodeConcurrency: variable(
+    'CLIP_DECODE_CONCURRENCY',
+    'decodings',
+    '0',
+    whole(0),
+    'photos decoded at a time in one thread (0: as tuned, else as many as it has cores, at most 4)',
+  ),
+  tuning: variable(
+    'CLIP_TUNING',
+    'tuning',
+    'auto',
+    choice(['auto', 'off']),
+    'take what doctor --tune has found for these models, or not',
+  ),
+} as const satisfies Record<string, Variable<unknown>>;

@@ -1,0 +1,142 @@
+import { Option, type Command } from 'commander';
+import { coerceError } from '../errors.js';
+import { resolveHubOptions } from '../models/hub-options.js';
+import { resolveRunnerOptions, type RunnerOptions } from '../options.js';
+import { examineRedis } from '../queue/redis-exam.js';
+import { settingsCommand, type Call } from './command.js';
+import { deviceFindings } from './doctor/devices.js';
+import { findingLines, note, ok, problem, type Finding } from './doctor/finding.js';
+import { cacheFinding, rootFindings } from './doctor/folders.js';
+import { makePhotos, measureRunner, type Measured } from './doctor/measure.js';
+import { examineModels, type ModelExam } from './doctor/models.js';
+import { redisFindings } from './doctor/redis.js';
+import { threadFindings } from './doctor/threads.js';
+import { tune, tuningFinding } from './doctor/tune.js';
+import { escapeControls } from './escape-controls.js';
+import { interruptible } from './interrupt.js';
+import { createLog } from './log.js';
+import { print, say, sizeText } from './models/table.js';
+import { PHOTOS_VARIABLES, photosOptions, type PhotosVariable } from './photos.js';
+import { redisOptions } from './redis-settings.js';
+import { VERSION } from '../version.js';
+
+/** Of the run that says how many photos a second are to be expected. */
+const SECONDS = 5;
+
+type DoctorCall = Call<PhotosVariable>;
+
+/** `clip-runner doctor`. */
+export function doctorCommand(): Command {
+  return settingsCommand(
+    'doctor',
+    'look for what would fail or be slow, with the settings of photos',
+    PHOTOS_VARIABLES,
+    runDoctor,
+  )
+    .addOption(new Option('--tune', 'look for the best batch, threads and decodings, and keep them').default(false))
+    .addOption(new Option('--json', 'print JSON').default(false));
+}
+
+/** Answers the exit code: 1 where something would fail. */
+async function runDoctor(call: DoctorCall): Promise<number> {
+  const interrupt = interruptible(() => process.exit(1));
+  try {
+    const findings = await examine(call, interrupt.signal);
+    if (call.flags['json'] === true) {
+      const text = JSON.stringify({ version: VERSION, node: process.version, findings }, null, 2);
+      print(text.split('\n').map(escapeControls));
+    } else print(findingLines(findings).map(escapeControls));
+    return findings.some(({ status }) => status === 'problem') ? 1 : 0;
+  } finally {
+    interrupt.release();
+  }
+}
+
+async function examine({ settings, flags, env }: DoctorCall, signal: AbortSignal): Promise<readonly Finding[]> {
+  const progress = (line: string): void => (flags['json'] === true ? undefined : say(escapeControls(line)));
+  const left: string[] = [];
+  // What photos would say at its start.
+  const log = createLog('warn', { isTerminal: false, write: (line) => void left.push(line) });
+  const options = await photosOptions(settings, env, log);
+  const resolved = resolveRunnerOptions(options);
+  const { cacheDir, offline } = resolveHubOptions(resolved.hub);
+  const { queueName: name, deadLetterName } = settings;
+  const redis = await examineRedis({
+    ...redisOptions(settings),
+    ...{ jobs: 'photo', name },
+    ...(deadLetterName !== '' && { deadLetterName }),
+  });
+  const exams = await examineModels(options, (title) => progress(`loading ${title} …`));
+  const isAllLoaded = exams.every(({ isLoaded }) => isLoaded);
+  return [
+    ...(await rootFindings(resolved.roots)),
+    await cacheFinding(cacheDir, offline),
+    ...(await threadFindings(resolved, env)),
+    ...redisFindings(redis),
+    ...left.map(leftFinding),
+    ...exams.flatMap(({ findings }) => findings),
+    ...(await deviceFindings(questionOf(options, exams), env)),
+    ...(isAllLoaded
+      ? await speedFindings(options, { isTuning: flags['tune'] === true, signal, progress })
+      : [notMeasured()]),
+  ];
+}
+
+function questionOf(
+  { device, strictDevice }: RunnerOptions,
+  exams: readonly ModelExam[],
+): Parameters<typeof deviceFindings>[0] {
+  const used = exams.flatMap(({ devices }) => devices);
+  return { asked: device ?? 'auto', isStrict: strictDevice ?? false, used };
+}
+
+/** A task that is left out for want of a model, in the words of the log. */
+function leftFinding(line: string): Finding {
+  const { msg } = JSON.parse(line) as { readonly msg?: string };
+  const [summary = '', ...rest] = (msg ?? line).split('. ');
+  return note('models', summary, rest.join('. ') || 'Set it, or leave it so.');
+}
+
+function notMeasured(): Finding {
+  return note('speed', "Not measured: a model can't be loaded", 'Mend that first.');
+}
+
+interface SpeedHooks {
+  readonly isTuning: boolean;
+  readonly signal: AbortSignal;
+  readonly progress: (line: string) => void;
+}
+
+async function speedFindings(
+  options: RunnerOptions,
+  { isTuning, signal, progress }: SpeedHooks,
+): Promise<readonly Finding[]> {
+  progress('making photos of 12 megapixels …');
+  const photos = await makePhotos();
+  try {
+    const tuned = isTuning
+      ? await tune(options, photos, { signal, onReading: progress })
+      : [await tuningFinding(options)];
+    progress('measuring …');
+    const measured = await measureRunner(options, photos, { seconds: SECONDS, signal });
+    return [...tuned, speedFinding(measured)];
+  } catch (thrown) {
+    const { code, message } = coerceError(thrown);
+    if (signal.aborted) throw thrown;
+    return [
+      problem('speed', `The run on made photos failed: ${message}`, 'docs/errors.md says what this code means.', {
+        code,
+      }),
+    ];
+  } finally {
+    await photos.remove();
+  }
+}
+
+function speedFinding({ perSecond, memoryBytes, meanBatch, stageMs }: Measured): Finding {
+  const parts = Object.entries(stageMs).map(([stage, ms]) => `${stage} ${ms.toFixed(1)}`);
+  const summary =
+    `${perSecond.toFixed(1)} photos/s expected (made JPEGs of 12 megapixels, all tasks, no HTTP); ${sizeText(memoryBytes)} at most; ` +
+    `ms a photo: ${parts.join(', ')}`;
+  return ok('speed', summary, { perSecond, memoryBytes, meanBatch, stageMs });
+}

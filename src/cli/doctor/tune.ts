@@ -1,0 +1,129 @@
+import { availableParallelism } from 'node:os';
+import { resolveHubOptions } from '../../models/hub-options.js';
+import { givenTunings, resolveRunnerOptions, type RunnerOptions } from '../../options.js';
+import { resolveRunnerModels } from '../../runner-models.js';
+import { TaskTable } from '../../task-table.js';
+import { keptTuning, subjectOf } from '../../tune-options.js';
+import { tuningFile, writeTuning, type Tuning } from '../../tuning.js';
+import { sizeText } from '../models/table.js';
+import { note, ok, type Finding } from './finding.js';
+import { climb, type Climb, type Reading } from './hill-climb.js';
+import { measureRunner, type MadePhotos } from './measure.js';
+import { changeText, neighbourTunings, tuningText } from './tuning-space.js';
+
+/** Of one measurement, without loading and warm-up. */
+const SECONDS = 4;
+const MOST_MEASUREMENTS = 40;
+
+export interface TuneHooks {
+  readonly signal: AbortSignal;
+  /** Told after each measurement. */
+  readonly onReading: (text: string) => void;
+}
+
+/**
+ * Finds the batch, threads and decodings with the most photos a second on this machine, and keeps them for `photos`. What is
+ * set by hand is not varied.
+ * @throws RunnerError what keeps the models from loading; `RUNNER_STOPPED` by the signal
+ */
+export async function tune(options: RunnerOptions, photos: MadePhotos, hooks: TuneHooks): Promise<readonly Finding[]> {
+  const untuned = resolveRunnerOptions({ ...options, tuning: 'off' });
+  const fixed = givenTunings(options);
+  const result = await climb<Tuning>(
+    {
+      start: tuningOf(untuned),
+      neighbours: (point) => neighbourTunings(point, availableParallelism(), fixed),
+      keyOf: tuningText,
+      measure: async (point) => {
+        const reading = await measureRunner({ ...options, ...point }, photos, {
+          seconds: SECONDS,
+          signal: hooks.signal,
+        });
+        hooks.onReading(`${tuningText(point)}: ${readingText(reading)}`);
+        return reading;
+      },
+    },
+    { memoryBytes: untuned.maxMemoryBytes || Infinity, measurements: MOST_MEASUREMENTS },
+  );
+  return [explain(result, tuningOf(untuned)), await keep(options, result)];
+}
+
+function explain({ best, reading, start, steps, measurements }: Climb<Tuning>, from: Tuning): Finding {
+  const facts = {
+    tuning: best,
+    perSecond: reading.perSecond,
+    memoryBytes: reading.memoryBytes,
+    from,
+    start,
+    measurements,
+  };
+  if (steps.length === 0)
+    return ok(
+      'tuning',
+      `${tuningText(from)} is the best here: ${readingText(reading)}; nothing near it is faster`,
+      facts,
+    );
+  const details = steps.map(
+    ({ from: before, to, ...one }) => `${changeText(before, to)}: ${gainText(one.before, one.after)}`,
+  );
+  return ok('tuning', `${tuningText(best)}, ${readingText(reading)}. ${details.join('; ')}`, facts);
+}
+
+async function keep(options: RunnerOptions, { best, reading, start }: Climb<Tuning>): Promise<Finding> {
+  const resolved = resolveRunnerOptions(options);
+  const { cacheDir } = resolveHubOptions(resolved.hub);
+  const subject = await subjectOf(resolved, await modelsOf(options));
+  try {
+    await writeTuning(cacheDir, subject, {
+      ...{ facts: subject.facts, tuning: best, perSecond: reading.perSecond, untunedPerSecond: start.perSecond },
+      at: new Date().toISOString(),
+    });
+    return ok('tuning', `Kept in ${tuningFile(cacheDir)}; photos takes it from its next start on`, { subject });
+  } catch {
+    const { maxBatch, threads, intraOpThreads, decodeConcurrency } = best;
+    const variables =
+      `CLIP_MAX_BATCH=${maxBatch} CLIP_THREADS=${threads} CLIP_INTRA_OP_THREADS=${intraOpThreads} ` +
+      `CLIP_DECODE_CONCURRENCY=${decodeConcurrency}`;
+    return note(
+      'tuning',
+      `${tuningFile(cacheDir)} can't be written`,
+      `Set ${variables}, or HF_HOME to a folder that may be written.`,
+    );
+  }
+}
+
+/** Whether there is a tuning, and whether it still holds. */
+export async function tuningFinding(options: RunnerOptions): Promise<Finding> {
+  const resolved = resolveRunnerOptions(options);
+  const again = 'clip-runner doctor --tune makes it anew.';
+  if (resolved.tuning === 'off') return ok('tuning', 'Off (CLIP_TUNING=off)');
+  const kept = await keptTuning(resolved, await modelsOf(options));
+  if (kept === undefined)
+    return note('tuning', 'None for these models on this host', 'clip-runner doctor --tune looks for one.');
+  const { entry, stale } = kept;
+  const facts = { ...entry, stale: stale ?? null };
+  if (stale !== undefined) return note('tuning', `Not taken: ${stale}`, again, facts);
+  return ok('tuning', `${tuningText(entry.tuning)}, of ${entry.at.slice(0, 10)}; settings by hand win`, facts);
+}
+
+async function modelsOf(options: RunnerOptions): ReturnType<typeof resolveRunnerModels> {
+  const resolved = resolveRunnerOptions({ ...options, hub: { ...options.hub, offline: true } });
+  const hooks = { emit: () => undefined, signal: new AbortController().signal };
+  return resolveRunnerModels(resolved, new TaskTable(resolved.tasks), hooks);
+}
+
+function tuningOf({ maxBatch, threads, intraOpThreads, decodeConcurrency }: Tuning): Tuning {
+  return { maxBatch, threads, intraOpThreads, decodeConcurrency };
+}
+
+function readingText({ perSecond, memoryBytes }: Reading): string {
+  return `${perSecond.toFixed(2)} photos/s, ${sizeText(memoryBytes)}`;
+}
+
+/** `4 % faster, 120 MB less`. */
+export function gainText(before: Reading, after: Reading): string {
+  const percent = Math.round((after.perSecond / before.perSecond - 1) * 100);
+  const speed = percent === 0 ? 'as fast' : `${Math.abs(percent)} % ${percent > 0 ? 'faster' : 'slower'}`;
+  const bytes = after.memoryBytes - before.memoryBytes;
+  return `${speed}, ${sizeText(Math.abs(bytes))} ${bytes > 0 ? 'more' : 'less'}`;
+}
