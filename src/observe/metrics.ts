@@ -11,6 +11,7 @@ export interface MetricsRegister {
   readonly contentType: string;
   /** All that is registered, in Prometheus' text format. */
   metrics(): Promise<string>;
+  /** Takes a metric in; refuses a name that it has. */
   registerMetric(metric: never): void;
 }
 

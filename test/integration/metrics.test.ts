@@ -104,7 +104,7 @@ describe('the health port of clip-runner photos', () => {
     expect(await command.kill('SIGTERM')).toBe(0);
   });
 
-  it('tells of a server that is down, of a child that dies, and of Redis that is away', async () => {
+  it('tells of a server that is down, and of a child that dies', async () => {
     const queue = `photos_${randomUUID()}`;
     lab.gallery.script = { status: 503 };
     const command = lab.photos({ REDIS_QUEUE_NAME: queue });
@@ -163,7 +163,7 @@ describe('the health port of clip-runner serve', () => {
 });
 
 describe('createMetrics', () => {
-  it('goes into the register that it is given, with no runner of its own process left out', async () => {
+  it('puts its metrics, and nothing else, into the register that it is given', async () => {
     const register = new Registry();
     const queue = memoryQueue({ jobs: DEEDS, backoffBaseMs: 10 });
     const runner = createRunner({ queue, sink: memorySink(), tasks: [deadly], isolation: 'thread' });

@@ -1,6 +1,8 @@
 // Checked by the compiler (`npm run check:types`), never run: each `@ts-expect-error` fails the check where no error is.
+import { Registry } from 'prom-client';
 import { expectTypeOf } from 'vitest';
 import {
+  createMetrics,
   createRunner,
   httpSink,
   memoryQueue,
@@ -119,3 +121,9 @@ expectTypeOf<Photo['data']>().toEqualTypeOf<Uint8Array>();
 createRunner({ tasks: [{ ...task, input: 'sound' }] });
 // @ts-expect-error: without `deliver` nobody would learn of the result.
 createRunner({ tasks: [{ name: 'a', input: 'image', open: () => [] }] });
+
+// Metrics: a runner and its queues are taken as they are, and a register of whatever prom-client.
+void createMetrics(runner, { queue: redisQueue(), register: new Registry() });
+void createMetrics(runner, { queue: [redisQueue(), memoryQueue()] });
+// @ts-expect-error: no register.
+void createMetrics(runner, { register: {} });
