@@ -122,10 +122,16 @@ function script(name, ...args) {
   });
 }
 
-/** Why a small model can't be loaded on the device; undefined where it can. */
+/** Why a small model can't be loaded on the device; undefined where it can. In a child: sharp has other work to do here. */
 async function whyMissing() {
   const tiny = path.join(root, 'test', 'fixtures', 'models', 'clip-tiny');
-  const runner = createRunner({ models: [{ label: 'tiny', name: tiny }], device, strictDevice: true, tuning: 'off' });
+  const runner = createRunner({
+    models: [{ label: 'tiny', name: tiny }],
+    device,
+    strictDevice: true,
+    tuning: 'off',
+    isolation: 'process',
+  });
   try {
     await runner.start();
     return undefined;

@@ -42,6 +42,7 @@ describe('the packed tarball', () => {
       'dist/cli.js',
       'dist/index.d.ts',
       'dist/index.js',
+      'dist/session-worker.js',
       'dist/worker.js',
       'package.json',
     ]);
