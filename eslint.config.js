@@ -31,7 +31,7 @@ const stageRules = stages.map((stage) => ({
             })),
           {
             group: [
-              ...['**/conductor.js', '**/worker.js', '**/child.js'],
+              ...['**/conductor.js', '**/worker.js', '**/session-worker.js', '**/child.js'],
               ...(stage === 'cli' ? [] : ['**/runner.js', '**/index.js']),
             ],
             message: 'A stage must not import a conductor.',

@@ -73,13 +73,13 @@ function printCases() {
     'photos/s',
     'min – max',
     'of ideal',
-    'lone photo ms (a + b)',
+    'lone photo ms (a + b + decoding)',
     'ms/photo',
   ];
   const rows = cases.map(({ shape: { fixedMs, itemMs, decodeMs }, decoding, devices, isolation, ideal, runs }) => {
     const rates = runs.map(({ perSecond }) => perSecond);
     const single = median(runs.map(({ singleMs }) => median(singleMs)));
-    const bound = fixedMs + itemMs;
+    const bound = fixedMs + itemMs + decodeMs;
     return {
       share: median(rates) / ideal,
       extraMs: single - bound,
@@ -109,8 +109,8 @@ function printCases() {
   const least = Math.min(...rows.map(({ share }) => share));
   const extra = Math.max(...rows.map(({ extraMs }) => extraMs));
   console.log(
-    `\nGoals: ${GOALS.share} of ideal, least ${least.toFixed(3)}; a lone photo at most ${GOALS.extraMs} ms over a + b, most ${extra.toFixed(1)} ` +
-      '(its own decoding is part of that)',
+    `\nGoals: ${GOALS.share} of ideal, least ${least.toFixed(3)}; a lone photo at most ${GOALS.extraMs} ms over a + b and its decoding, ` +
+      `most ${extra.toFixed(1)}`,
   );
   console.log('ms/photo: processor time of the process with the queue, lone photos and warm-up included.');
 }

@@ -5,7 +5,7 @@ import { Intake } from './intake.js';
 import type { Delivery, Job } from './job.js';
 import { jobTypeOf } from './job-types.js';
 import { Deadline } from './lifecycle.js';
-import type { ResolvedOptions } from './options.js';
+import { resolveRunnerOptions, withTuning, type ResolvedOptions, type RunnerOptions } from './options.js';
 import type { Queue } from './queue/queue.js';
 import { relayCourierEvents, relayQueueEvents } from './relay.js';
 import { createCourier, type Courier } from './sink/courier.js';
@@ -27,6 +27,7 @@ const FAILED_STOP_MS = 1000;
  */
 export class Conductor {
   readonly events = new EventHub();
+  readonly #given: RunnerOptions;
   readonly #options: ResolvedOptions;
   readonly #tasks: TaskTable;
   readonly #counter = new StatsCounter(this.events);
@@ -40,7 +41,10 @@ export class Conductor {
   #stopped: Promise<void> | undefined;
   #deadline: Deadline | undefined;
 
-  constructor(options: ResolvedOptions) {
+  /** @throws RunnerError `OPTIONS_INVALID` */
+  constructor(given: RunnerOptions) {
+    const options = resolveRunnerOptions(given);
+    this.#given = given;
     this.#options = options;
     this.#tasks = new TaskTable(options.tasks);
     for (const queue of options.queues) jobTypeOf(queue, this.#tasks);
@@ -90,7 +94,10 @@ export class Conductor {
       signal.throwIfAborted();
       this.#state = 'starting';
       const onStuck = (error: RunnerError): void => this.#fail(error);
-      const engine = await Engine.open(this.#options, this.#tasks, { emit: this.events.emit, onStuck, signal });
+      const engine = await Engine.open(this.#options, this.#tasks, {
+        ...{ emit: this.events.emit, onStuck, signal },
+        applyTuning: (tuning) => withTuning(this.#given, tuning),
+      });
       this.#engine = engine;
       signal.throwIfAborted();
       await this.#openQueues(engine);

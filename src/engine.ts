@@ -10,6 +10,7 @@ import { canvasBytes, photoBytes, squareBytes, tensorBytes } from './photo-bytes
 import { resolveRunnerModels } from './runner-models.js';
 import type { LaneStats } from './stats.js';
 import { tuneOptions } from './tune-options.js';
+import type { Tuning } from './tuning.js';
 import type { TaskTable } from './task-table.js';
 import type { Caption } from './tasks/caption.js';
 import type { PhotoFaces } from './tasks/face/face.js';
@@ -26,6 +27,11 @@ export type Captions = readonly (Caption | RunnerError)[];
 
 /** The text of one photo, or its failure, per input, in order. */
 export type PhotoTexts = readonly (PhotoText | RunnerError)[];
+
+interface OpenHooks extends EngineHooks {
+  /** The options with those of a tuning that were left to it. */
+  readonly applyTuning: (tuning: Tuning) => ResolvedOptions;
+}
 
 /** Models, threads and batches: the part of a runner that needs no queue. */
 export class Engine {
@@ -56,10 +62,10 @@ export class Engine {
    * Finds or downloads the models, and loads and tests them in every thread.
    * @throws RunnerError `MODEL_*`, `DEVICE_UNAVAILABLE`, `THREAD_TIMEOUT`
    */
-  static async open(options: ResolvedOptions, tasks: TaskTable, hooks: EngineHooks): Promise<Engine> {
+  static async open(options: ResolvedOptions, tasks: TaskTable, hooks: OpenHooks): Promise<Engine> {
     if (tasks.kinds().includes('image')) await checkRoots(options.roots);
     const models = await resolveRunnerModels(options, tasks, hooks);
-    const tuned = await tuneOptions(options, tasks, models);
+    const tuned = await tuneOptions(options, tasks, models, hooks.applyTuning);
     const lanes = await openLanes(tuned, tasks, models, hooks);
     return new Engine(tuned, lanes, tasks, models);
   }

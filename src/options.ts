@@ -34,19 +34,17 @@ export interface ResolvedOptions extends TunableOptions {
   readonly models: readonly ModelName[];
   readonly tasks: readonly (string | Task)[];
   readonly hub: HubOptions;
-  /** As they were given, defaults left out. */
-  readonly given: RunnerOptions;
 }
 
 /**
- * The options with those of a tuning that were not given. Threads and cores per model belong together: where one is given
- * both are as they were.
+ * Options with those of a tuning that were not given. Threads and cores per model belong together: where one is given both are
+ * as they were.
  */
-export function withTuning(options: ResolvedOptions, tuning: Tuning): ResolvedOptions {
-  const fixed = givenTunings(options.given);
+export function withTuning(given: RunnerOptions, tuning: Tuning): ResolvedOptions {
+  const fixed = givenTunings(given);
   const names = Object.keys(tuning) as readonly (keyof Tuning)[];
   const taken = Object.fromEntries(names.filter((name) => !fixed.has(name)).map((name) => [name, tuning[name]]));
-  return resolveRunnerOptions({ ...options.given, ...taken });
+  return resolveRunnerOptions({ ...given, ...taken });
 }
 
 /** What a tuning must leave as it is. */
@@ -82,7 +80,6 @@ export function resolveRunnerOptions(options: RunnerOptions): ResolvedOptions {
     models: parseModels(models),
     tasks,
     hub,
-    given: options,
   };
 }
 

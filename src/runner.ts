@@ -2,7 +2,7 @@ import { Conductor } from './conductor.js';
 import type { ImageInput } from './direct.js';
 import { RunnerError } from './errors.js';
 import type { EventName, RunnerEvents } from './events.js';
-import { resolveRunnerOptions, type RunnerOptions } from './options.js';
+import type { RunnerOptions } from './options.js';
 import type { RunnerStats } from './stats.js';
 import type { Caption } from './tasks/caption.js';
 import type { Face } from './tasks/face/face.js';
@@ -115,7 +115,7 @@ export interface EmbedOptions {
  * @throws RunnerError `OPTIONS_INVALID`
  */
 export function createRunner(options: RunnerOptions): Runner {
-  const conductor = new Conductor(resolveRunnerOptions(options));
+  const conductor = new Conductor(options);
   return {
     start: () => conductor.start(),
     stop: (stopOptions) => conductor.stop(stopOptions?.deadlineMs),

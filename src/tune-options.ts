@@ -1,9 +1,17 @@
 import { stat } from 'node:fs/promises';
 import type { RunnerModels } from './model.js';
 import { resolveHubOptions } from './models/hub-options.js';
-import { withTuning, type ResolvedOptions } from './options.js';
+import type { ResolvedOptions } from './options.js';
 import type { TaskTable } from './task-table.js';
-import { readTuning, tuningFile, tuningSubject, whyStale, type TuningEntry, type TuningSubject } from './tuning.js';
+import {
+  readTuning,
+  tuningFile,
+  tuningSubject,
+  whyStale,
+  type Tuning,
+  type TuningEntry,
+  type TuningSubject,
+} from './tuning.js';
 
 /** A tuning as it was kept, and what has changed since, if anything. */
 export interface KeptTuning {
@@ -16,10 +24,11 @@ export async function tuneOptions(
   options: ResolvedOptions,
   tasks: TaskTable,
   models: RunnerModels,
+  applyTuning: (tuning: Tuning) => ResolvedOptions,
 ): Promise<ResolvedOptions> {
   if (options.tuning === 'off' || !tasks.kinds().includes('image')) return options;
   const kept = await keptTuning(options, models);
-  return kept === undefined || kept.stale !== undefined ? options : withTuning(options, kept.entry.tuning);
+  return kept === undefined || kept.stale !== undefined ? options : applyTuning(kept.entry.tuning);
 }
 
 /** What was kept for these options, whether it still holds or not. */

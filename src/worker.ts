@@ -107,6 +107,7 @@ function serveThread({
       read: (item, units, ports) => readInput(item, units, settings.image, ports),
       readConcurrency: settings.image.decodeConcurrency,
       decodedBytes: settings.image.maxDecodedBytes,
+      runsAhead: mayUseDevice(settings.session),
     },
     shared,
     threads,

@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { startPhotos } from './photos-command.js';
 
-export async function measureCommand({ root, model, photos, batch, warmUp, count, redisUrl, dim }) {
+export async function measureCommand({ root, model, photos, batch, warmUp, count, redisUrl, dim, device = 'auto' }) {
   const files = readdirSync(photos).sort();
   let startedAt = 0;
   let finish;
@@ -14,6 +14,8 @@ export async function measureCommand({ root, model, photos, batch, warmUp, count
       PROCESSING_EMBEDDING_DIM: String(dim),
       CLIP_MODELS: `bench=${model}`,
       CLIP_MAX_BATCH: String(batch),
+      CLIP_DEVICE: device,
+      CLIP_TUNING: 'off',
       PROJECT_ROOT: photos,
       CAPTION_ENABLED: '0',
     },

@@ -4,7 +4,8 @@ interface TensorFacts {
 }
 
 export class GraphWriter {
-  constructor(seed: number);
+  constructor(seed: number, options?: { readonly isHalf?: boolean });
+  readonly type: 'float32' | 'float16';
   node(
     type: string,
     inputs: readonly string[],

@@ -7,8 +7,11 @@ export class GraphWriter {
   #initializers = [];
   #count = 0;
   #random;
+  /** Of weights: `float32`, or `float16`. */
+  type;
 
-  constructor(seed) {
+  constructor(seed, { isHalf = false } = {}) {
+    this.type = isHalf ? 'float16' : 'float32';
     let state = seed >>> 0;
     // A small linear congruential generator: the numbers only have to be spread and the same every time.
     this.#random = () => {
@@ -32,12 +35,12 @@ export class GraphWriter {
     return outputs === 1 ? names[0] : names;
   }
 
-  /** A float32 weight of uniform random numbers with the standard deviation `std`. */
+  /** A weight of uniform random numbers with the standard deviation `std`. */
   weight(dims, std = 0.02, mean = 0) {
     const values = new Float32Array(dims.reduce((a, b) => a * b, 1));
     const width = std * Math.sqrt(12);
     for (let i = 0; i < values.length; i++) values[i] = this.#random() * width + mean;
-    return this.#initializer('float32', dims, values);
+    return this.#numbers(dims, values);
   }
 
   integers(values) {
@@ -45,7 +48,11 @@ export class GraphWriter {
   }
 
   scalar(value) {
-    return this.#initializer('float32', [], Float32Array.of(value));
+    return this.#numbers([], Float32Array.of(value));
+  }
+
+  #numbers(dims, values) {
+    return this.#initializer(this.type, dims, this.type === 'float16' ? toHalf(values) : values);
   }
 
   #initializer(type, dims, values) {
@@ -71,6 +78,16 @@ export class GraphWriter {
     );
     return message([1, 8], [2, 'clip-runner bench'], [7, graph], [8, message([2, 17])]);
   }
+}
+
+/** The bits of each number in half precision, rounded to the nearest; what is too small becomes 0. */
+function toHalf(values) {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  return Uint16Array.from(bits, (single) => {
+    const sign = (single >>> 16) & 0x8000;
+    const rest = (single & 0x7fffffff) + 0x1000;
+    return rest < 0x38800000 ? sign : sign | ((rest - 0x38000000) >>> 13);
+  });
 }
 
 function valueInfo(name, { dims, type = 'float32' }) {

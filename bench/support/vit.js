@@ -8,10 +8,11 @@ const SIZES = {
   'vit-l-14': { patch: 14, width: 1024, layers: 24, heads: 16, embedding: 768 },
 };
 
-/** Makes the model once below `cache` and answers its folder. */
-export function makeVit(name, cache) {
+/** Makes the model once below `cache` and answers its folder. `dtype`: `fp32`, or `fp16` beside it. */
+export function makeVit(name, cache, dtype = 'fp32') {
   const folder = path.join(cache, name);
-  const file = path.join(folder, 'onnx', 'vision_model.onnx');
+  const isHalf = dtype === 'fp16';
+  const file = path.join(folder, 'onnx', `vision_model${isHalf ? '_fp16' : ''}.onnx`);
   if (existsSync(file)) return folder;
   mkdirSync(path.dirname(file), { recursive: true });
   writeFileSync(
@@ -19,7 +20,7 @@ export function makeVit(name, cache) {
     JSON.stringify({ model_type: 'clip', projection_dim: SIZES[name].embedding }),
   );
   writeFileSync(path.join(folder, 'preprocessor_config.json'), JSON.stringify(PREPROCESSOR));
-  writeFileSync(`${file}.part`, visionGraph(SIZES[name]));
+  writeFileSync(`${file}.part`, visionGraph(SIZES[name], isHalf));
   renameSync(`${file}.part`, file);
   return folder;
 }
@@ -38,8 +39,8 @@ const PREPROCESSOR = {
   image_std: [0.26862954, 0.26130258, 0.27577711],
 };
 
-function visionGraph({ patch, width, layers, heads, embedding }) {
-  const graph = new GraphWriter(20260);
+function visionGraph({ patch, width, layers, heads, embedding }, isHalf) {
+  const graph = new GraphWriter(20260, { isHalf });
   const side = 224 / patch;
   const tokens = side * side + 1;
   const patches = graph.node('Conv', ['pixel_values', graph.weight([width, 3, patch, patch], 0.03)], {
@@ -66,8 +67,8 @@ function visionGraph({ patch, width, layers, heads, embedding }) {
   ]);
   const projected = graph.node('MatMul', [layerNorm(graph, first, width), graph.weight([width, embedding])]);
   return graph.finish(
-    { pixel_values: { dims: ['batch_size', 3, 224, 224] } },
-    { image_embeds: { from: projected, dims: ['batch_size', embedding] } },
+    { pixel_values: { dims: ['batch_size', 3, 224, 224], type: graph.type } },
+    { image_embeds: { from: projected, dims: ['batch_size', embedding], type: graph.type } },
   );
 }
 

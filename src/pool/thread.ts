@@ -30,6 +30,11 @@ export interface ThreadWork<Unit extends OpenUnit> {
   readonly readConcurrency: number;
   /** What decoded inputs may take at a time. */
   readonly decodedBytes: number;
+  /**
+   * The units' `run` only waits for another thread, which does one after the other: a batch is handed on while the one before
+   * it runs, so that the device has it at once. @default false
+   */
+  readonly runsAhead?: boolean;
 }
 
 export interface ReadPorts {
@@ -47,8 +52,8 @@ interface Prepared {
 
 /**
  * One worker thread: loads once, then reads, prepares and runs batches. Two requests overlap: while one blocks the
- * thread in the model, the decoders of the other work on in libuv's threads. Runs go one batch after the other, so
- * that the first batch's results leave first.
+ * thread in the model, the decoders of the other work on in libuv's threads. Runs go one batch after the other, here or in
+ * the thread that they are handed to, so that the first batch's results leave first.
  */
 export class ThreadServer<Unit extends OpenUnit> {
   readonly #work: ThreadWork<Unit>;
@@ -60,6 +65,7 @@ export class ThreadServer<Unit extends OpenUnit> {
   readonly #reading: Limiter;
   readonly #decoded: ByteBudget;
   #lastRun: Promise<void> = Promise.resolve();
+  #lastRunEndedAt = 0;
 
   constructor(work: ThreadWork<Unit>, shared: SharedState, threads: number) {
     this.#work = work;
@@ -127,7 +133,7 @@ export class ThreadServer<Unit extends OpenUnit> {
     });
     const wanted = items.map((item) => units.filter((unit) => isWanted(unit, item.tasks)));
     const prepared = await this.#prepareAll(items, wanted, post);
-    const previous = this.#lastRun;
+    const previous = this.#work.runsAhead === true ? Promise.resolve() : this.#lastRun;
     const run = previous.then(() => this.#runUnits(units, prepared, post));
     this.#lastRun = run.catch(() => undefined);
     await run;
@@ -187,7 +193,7 @@ export class ThreadServer<Unit extends OpenUnit> {
         if (this.#isCancelled()) return chunk.map(stopped);
         const startedAt = performance.now();
         const values = await unit.run(chunk.map(({ value }) => value));
-        const ms = performance.now() - startedAt;
+        const ms = this.#endRun(startedAt);
         const weight = chunk.reduce((sum, entry) => sum + weigh(entry), 0);
         if (weight > 0) pace.record(weight, ms);
         post({
@@ -206,6 +212,14 @@ export class ThreadServer<Unit extends OpenUnit> {
       });
       prepared.delete(unit);
     }
+  }
+
+  /** What a run has taken, without its wait for the one before it. */
+  #endRun(startedAt: number): number {
+    const now = performance.now();
+    const ms = now - Math.max(startedAt, this.#lastRunEndedAt);
+    this.#lastRunEndedAt = now;
+    return ms;
   }
 
   #paceOf(unit: Unit): RunPace {

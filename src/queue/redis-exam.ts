@@ -20,9 +20,9 @@ export interface RedisExam {
   readonly missingRights?: readonly string[];
 }
 
-/** Asks `ACL` about a command without carrying it out. KEYS: queue, dead letters, one of the runner's own. */
+/** Asks `ACL` about a command without carrying it out. ARGV: queue, dead letters, a key of the runner's own; none is touched. */
 const RIGHTS = `
-local queue, letters, own = KEYS[1], KEYS[2], KEYS[3]
+local queue, letters, own = ARGV[1], ARGV[2], ARGV[3]
 if not redis.acl_check_cmd then return false end
 local commands = {
   {'LMOVE', queue, own, 'RIGHT', 'LEFT'}, {'BLMOVE', queue, own, 'RIGHT', 'LEFT', '0'}, {'RPUSH', queue, ''}, {'LPUSH', queue, ''},
@@ -63,7 +63,7 @@ async function examine(client: Redis, where: string, { keys }: ToolLinks): Promi
   const facts = infoFacts((await unlessRefused(client.info())) ?? '');
   // On a cluster with the dead letters in another slot they are written by way of the outbox.
   const names = [keys.queue, keys.outbox ?? keys.deadLetters, `${keys.consumers}:doctor`];
-  const missing = await unlessRefused(client.eval(RIGHTS, names.length, ...names));
+  const missing = await unlessRefused(client.eval(RIGHTS, 0, ...names));
   const isKnown = facts.size > 0;
   const version = facts.get('redis_version');
   const evictionPolicy = facts.get('maxmemory_policy');

@@ -28,6 +28,7 @@ function serveDevice({ settings, shared, threads }: WorkerData): (request: Threa
       },
       readConcurrency: settings.image.decodeConcurrency,
       decodedBytes: settings.image.maxDecodedBytes,
+      runsAhead: true,
     },
     shared,
     threads,

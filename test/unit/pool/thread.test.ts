@@ -58,3 +58,51 @@ it('holds no more decoded bytes at a time than it may, both batches together, an
     expect(outcomes.find(({ item }) => item === 3)?.outcome.ok).toBe(false);
   }
 });
+
+/** A thread whose runs end when they are told to; two batches of one input are given to it at once. */
+async function twoBatches(runsAhead: boolean) {
+  const runs: (() => void)[] = [];
+  const waiting: OpenUnit = {
+    ...unit,
+    run: (inputs) => new Promise((resolve) => runs.push(() => resolve(inputs))),
+  };
+  const server = new ThreadServer<OpenUnit>(
+    {
+      open: () => Promise.resolve([waiting]),
+      read: () => Promise.resolve(1),
+      readConcurrency: 8,
+      decodedBytes: 100,
+      runsAhead,
+    },
+    new Int32Array(new SharedArrayBuffer(8)),
+    1,
+  );
+  const batches = [run(server, 1), run(server, 1)];
+  const settle = () => new Promise((resolve) => setTimeout(resolve, 20));
+  await settle();
+  return { batches, runs, settle };
+}
+
+it('begins a run when the one before it has ended', async () => {
+  const { batches, runs, settle } = await twoBatches(false);
+  expect(runs).toHaveLength(1);
+  runs[0]?.();
+  await settle();
+  expect(runs).toHaveLength(2);
+  runs[1]?.();
+  await Promise.all(batches);
+});
+
+it('hands the next run on before, where runs are in another thread, and counts no waiting as its time', async () => {
+  const { batches, runs, settle } = await twoBatches(true);
+  expect(runs).toHaveLength(2);
+  await settle();
+  runs[0]?.();
+  await batches[0];
+  runs[1]?.();
+  const [first = [], second = []] = await Promise.all(batches);
+  const msOf = (messages: readonly ThreadMessage[]): number =>
+    messages.flatMap((message) => (message.type === 'stage' && message.stage === 'run' ? [message.ms] : []))[0] ?? NaN;
+  expect(msOf(first)).toBeGreaterThan(15);
+  expect(msOf(second)).toBeLessThan(msOf(first) / 2);
+});

@@ -67,17 +67,17 @@ describe('a kept tuning', () => {
 
 describe('withTuning', () => {
   it('takes what was not given, and what follows from it', () => {
-    const options = withTuning(resolveRunnerOptions({}), TUNING);
+    const options = withTuning({}, TUNING);
     expect(options).toMatchObject({ ...TUNING, maxInFlight: 12 });
   });
 
   it('leaves what was given', () => {
-    const options = withTuning(resolveRunnerOptions({ maxBatch: 7, decodeConcurrency: 2 }), TUNING);
+    const options = withTuning({ maxBatch: 7, decodeConcurrency: 2 }, TUNING);
     expect(options).toMatchObject({ ...TUNING, maxBatch: 7, decodeConcurrency: 2 });
   });
 
   it('takes threads and cores per model together or not at all', () => {
     const before = resolveRunnerOptions({ threads: 1 });
-    expect(withTuning(before, TUNING).intraOpThreads).toBe(before.intraOpThreads);
+    expect(withTuning({ threads: 1 }, TUNING).intraOpThreads).toBe(before.intraOpThreads);
   });
 });
