@@ -1,12 +1,12 @@
-// Pictures of the gallery's page for the README, taken of the real page: `node scripts/gallery-screenshots.mjs [folder]`.
+// Pictures of the gallery's page for the README, taken of the real page: `node examples/gallery/screenshots.mjs [folder]`.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
 import sharp from 'sharp';
-import { findChromiumFile } from './chromium.mjs';
-import { root } from './prepare.mjs';
+import { findChromiumFile } from '../../scripts/chromium.mjs';
+import { root } from '../../scripts/prepare.mjs';
 
 const folder = path.resolve(process.argv[2] ?? path.join(root, 'docs', 'images'));
 const DESKTOP = { width: 1280, height: 800 };
