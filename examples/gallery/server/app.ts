@@ -55,7 +55,7 @@ const HEADERS = {
 
 /** The HTTP server; it listens to nothing yet. */
 export async function buildApp(parts: GalleryParts): Promise<FastifyInstance> {
-  const app = Fastify({ bodyLimit: BODY_BYTES, forceCloseConnections: true, routerOptions: { maxParamLength: 64 } });
+  const app = Fastify({ bodyLimit: BODY_BYTES, forceCloseConnections: 'idle', routerOptions: { maxParamLength: 64 } });
   app.addHook('onRequest', (_request, reply, done) => {
     reply.headers(HEADERS);
     done();

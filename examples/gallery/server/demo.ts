@@ -39,12 +39,16 @@ try {
       `The page is ready, ${((Date.now() - startedAt) / 1000).toFixed(1)} s after the start:\n\n  ${demo.pageUrl}\n`,
     );
     if (values.open) openInBrowser(demo.pageUrl);
-    const told = demo.fill().then((outcome) => tellWhatIsThere(demo, outcome, values.ask, print));
-    if (values.exit) process.exitCode = await told;
-    else {
-      await Promise.race([told, stop]);
-      print('\nOpen the page above, type a sentence, drop in a photo of your own. Ctrl+C ends.');
-      await stop;
+    const stopping = new AbortController();
+    void stop.then(() => stopping.abort());
+    const outcome = await demo.fill(stopping.signal);
+    if (!stopping.signal.aborted) {
+      const code = await tellWhatIsThere(demo, outcome, values.ask, print);
+      if (values.exit) process.exitCode = code;
+      else {
+        print('\nOpen the page above, type a sentence, drop in a photo of your own. Ctrl+C ends.');
+        await stop;
+      }
     }
   } finally {
     await demo.stop();

@@ -18,6 +18,7 @@ import { resolveSettings, type GallerySettings, type NeededSettings } from './se
 import { TextAnswers } from './text-answers.js';
 
 const PRUNE_MS = 3600_000;
+const CLOSE_MS = 5_000;
 
 /** A gallery that is running. */
 export interface Gallery {
@@ -28,6 +29,8 @@ export interface Gallery {
   tokenFor(name: string): Promise<string>;
   /** Lets the page show which photos a runner of this process has in hand. */
   follow(runner: Runner): void;
+  /** Resolves when the faces that have come are grouped. */
+  settlePeople(): Promise<void>;
   /** Ends requests and closes what belongs to the gallery; database and queues are its opener's. */
   close(): Promise<void>;
 }
@@ -53,14 +56,18 @@ export async function openGallery(
   const close = async (): Promise<void> => {
     clearInterval(prune);
     texts.close();
+    // Requests that are under way come to their end; clients that don't let them are cut off.
+    const cutOff = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);
     await app.close();
-    await Promise.all([feeder.stop(), watch.stop(), people.stop()]);
+    clearTimeout(cutOff);
+    await Promise.all([feeder.stop(), watch.stop(), people.settle()]);
   };
   return {
     url,
     root: files.root,
     tokenFor: async (name) => sessions.tokenFor(await ensureUser(database, name)),
     follow: (runner) => follow(runner, queues.names.photos, news),
+    settlePeople: () => people.settle(),
     close: () => (closed ??= close()),
   };
 }

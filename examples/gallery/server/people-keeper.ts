@@ -28,18 +28,22 @@ export class PeopleKeeper {
   /** The user's faces have changed. */
   schedule(userId: number): void {
     clearTimeout(this.#timers.get(userId));
-    const timer = setTimeout(() => {
-      this.#timers.delete(userId);
-      this.#work = this.#work.then(() => this.#group(userId)).catch(warn);
-    }, PAUSE_MS);
-    this.#timers.set(userId, timer);
+    this.#timers.set(
+      userId,
+      setTimeout(() => this.#begin(userId), PAUSE_MS),
+    );
   }
 
-  /** Waits for the grouping that is under way; those that were only scheduled are left for the next start. */
-  async stop(): Promise<void> {
-    for (const timer of this.#timers.values()) clearTimeout(timer);
-    this.#timers.clear();
+  /** Groups at once whatever is scheduled, and waits for it. */
+  async settle(): Promise<void> {
+    for (const userId of [...this.#timers.keys()]) this.#begin(userId);
     await this.#work;
+  }
+
+  #begin(userId: number): void {
+    clearTimeout(this.#timers.get(userId));
+    this.#timers.delete(userId);
+    this.#work = this.#work.then(() => this.#group(userId)).catch(warn);
   }
 
   async #group(userId: number): Promise<void> {

@@ -66,7 +66,9 @@ async function fill(id, signal) {
   draw();
   if (hadFocus) dialog.querySelector('.close').focus();
   const refresh = async () => {
-    photo = await call(`/api/photos/${id}`, { signal });
+    const now = await call(`/api/photos/${id}`, { signal });
+    if (JSON.stringify(now) === JSON.stringify(photo)) return;
+    photo = now;
     draw();
     await fillSimilar(similar, id, signal);
   };

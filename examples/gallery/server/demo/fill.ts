@@ -15,6 +15,8 @@ export interface FillOptions {
   readonly photos: string;
   /** Settles when the runner works, or can't. */
   readonly started: Promise<void>;
+  /** Ends it early, after the upload that is under way. */
+  readonly signal: AbortSignal;
 }
 
 export interface FillOutcome {
@@ -26,12 +28,12 @@ export interface FillOutcome {
 }
 
 /** Uploads the photos of a folder as a user does, and waits until each is processed or has failed. */
-export async function fillGallery({ url, token, photos, started }: FillOptions): Promise<FillOutcome> {
+export async function fillGallery({ url, token, photos, started, signal }: FillOptions): Promise<FillOutcome> {
   const names = (await readdir(photos)).filter((name) => /\.(jpe?g|png|webp|gif|avif)$/i.test(name)).sort();
   if (names.length === 0) throw new Error(`There is no photo in ${photos}.`);
   const left = [...names];
   const upload = async (): Promise<void> => {
-    for (let name = left.shift(); name !== undefined; name = left.shift()) {
+    for (let name = left.shift(); name !== undefined && !signal.aborted; name = left.shift()) {
       const body = await readFile(path.join(photos, name));
       await callApi(url, token, `/api/photos?name=${encodeURIComponent(name)}`, { body });
     }
@@ -44,7 +46,8 @@ export async function fillGallery({ url, token, photos, started }: FillOptions):
     const listed = (await callApi(url, token, '/api/photos')) as readonly PhotoView[];
     const isWhole = listed.every(({ tasks }) => tasks.every(({ state }) => state === 'done' || state === 'failed'));
     const now = performance.now();
-    if (isWhole || now - uploadedAt > GIVE_UP_MS) return { photos: listed, tookMs: now - startedAt, isWhole };
+    if (isWhole || signal.aborted || now - uploadedAt > GIVE_UP_MS)
+      return { photos: listed, tookMs: now - startedAt, isWhole };
     await sleep(LOOK_MS);
   }
 }

@@ -28,7 +28,7 @@ export interface Demo {
   readonly queueKind: string;
   readonly runner: Runner;
   /** Uploads the photos, and waits until each has come to an end. */
-  fill(): Promise<FillOutcome>;
+  fill(signal: AbortSignal): Promise<FillOutcome>;
   stop(): Promise<void>;
 }
 
@@ -78,7 +78,11 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     token,
     queueKind: queues.kind,
     runner,
-    fill: () => fillGallery({ url: gallery.url, token, photos: options.photos, started }),
+    fill: async (signal) => {
+      const outcome = await fillGallery({ url: gallery.url, token, photos: options.photos, started, signal });
+      await gallery.settlePeople();
+      return outcome;
+    },
     stop: async () => {
       await started.catch(() => undefined);
       await runner.stop();
