@@ -9,7 +9,12 @@ installDependencies();
 build();
 buildGallery();
 const gallery = path.join(root, 'examples', 'demo-gallery');
-const sentences = ['a cat on the beach', 'a robot in the kitchen', 'two elephants in the city at night'];
+const sentences = [
+  'a cat on the beach',
+  'a robot in the kitchen',
+  'two elephants in the city at night',
+  '图书馆里的狐狸',
+];
 const args = [
   ...['examples/gallery/dist/demo.js', '--photos', path.join(gallery, 'photos')],
   ...['--model', path.join(gallery, 'model'), '--faces', path.join(gallery, 'faces')],

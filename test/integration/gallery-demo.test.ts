@@ -25,6 +25,7 @@ describe('npm run demo', () => {
         /^1\. 80 photos were uploaded, queued \(Redis\), and processed in \d+ ms: 80 decodings, /m,
       );
       expect(stdout).toMatch(/^ +"a cat on the beach" → a-cat-on-the-beach/m);
+      expect(stdout).toMatch(/^ +"图书馆里的狐狸" → a-fox-in-the-library/m);
       expect(stdout).toContain('54 faces, 8 people');
       expect(await redis.client().keys('*')).toEqual([]);
       expect(folders().filter((name) => !before.includes(name))).toEqual([]);

@@ -5,6 +5,7 @@ import { openGallery, type Gallery } from '../gallery.js';
 import { openDatabase } from '../open-database.js';
 import { settingsFromEnvironment } from '../settings.js';
 import { openQueues } from '../open-queues.js';
+import { translate } from './glossary.js';
 import { fillGallery, type FillOutcome } from './fill.js';
 
 export interface DemoOptions {
@@ -57,6 +58,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     faceModel: LABEL,
     faceDim: FACE_DIM,
     embedUrl: undefined,
+    translate,
   });
   const token = await freshUser(database, gallery);
   const runner = createRunner({
