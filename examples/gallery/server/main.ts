@@ -29,7 +29,15 @@ const { queues, claimed } = openQueues(
 );
 if (!queues.isInMemory && settings.internalToken === undefined)
   throw new Error('Set PROCESSING_INTERNAL_TOKEN, here and for the runners that answer through Redis.');
-const gallery = await openGallery(database, queues, { ...settings, folder, internalToken, secret: await readSecret() });
+// The usual face models are not for every use, so this process looks for faces where some were named only.
+const tasks = settings.tasks ?? (queues.isInMemory && !env['FACE_MODEL_NAME'] ? ['clip'] : ['clip', 'face']);
+const gallery = await openGallery(database, queues, {
+  ...settings,
+  tasks,
+  folder,
+  internalToken,
+  secret: await readSecret(),
+});
 process.stdout.write(`The gallery is at ${gallery.url} (${database.kind}, ${queues.kind}).\n`);
 for (const name of (env['GALLERY_USERS'] ?? 'me').split(',').map((user) => user.trim()))
   process.stdout.write(`${name}: ${gallery.url}/#token=${await gallery.tokenFor(name)}\n`);
@@ -42,8 +50,9 @@ const runner = queues.isInMemory
       models:
         env['CLIP_MODELS'] ??
         `${settings.model ?? 'clip-ViT-L-14'}=${env['CLIP_MODEL_NAME'] ?? 'openai/clip-vit-large-patch14'}`,
-      tasks: [...(settings.tasks ?? ['clip']), 'text'],
+      tasks: [...tasks, 'text'],
       ...(env['FACE_MODEL_NAME'] && { faceModel: env['FACE_MODEL_NAME'] }),
+      ...(settings.faceModel !== undefined && { faceLabel: settings.faceModel }),
       roots: [gallery.root],
     })
   : undefined;
