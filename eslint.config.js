@@ -58,6 +58,7 @@ export default tseslint.config(
       'docs/api',
       'tools/**/.venv',
       'examples/**/node_modules',
+      'examples/gallery/dist',
     ],
   },
   ...tseslint.configs.strictTypeChecked,

@@ -24,24 +24,41 @@ export function installDependencies() {
   });
 }
 
+const PACKAGE = {
+  built: ['index.js', 'worker.js', 'child.js', 'cli.js', 'index.d.ts'].map((file) => path.join('dist', file)),
+  sources: 'src',
+  config: 'tsup.config.ts',
+};
+const GALLERY = {
+  built: ['main.js', 'demo.js'].map((file) => path.join('examples', 'gallery', 'dist', file)),
+  sources: path.join('examples', 'gallery', 'server'),
+  config: path.join('examples', 'gallery', 'tsup.config.ts'),
+};
+
 export function build() {
-  if (isBuildFresh()) return;
-  console.error('Building (tsup) …');
-  run(process.execPath, [path.join('node_modules', 'tsup', 'dist', 'cli-default.js'), '--silent'], {
-    stdio: ['ignore', 2, 2],
-  });
+  buildWhereStale(PACKAGE);
 }
 
-function isBuildFresh() {
-  const built = ['index.js', 'worker.js', 'child.js', 'cli.js', 'index.d.ts'].map((file) =>
-    path.join(root, 'dist', file),
-  );
-  if (!built.every(existsSync)) return false;
-  const oldestBuilt = Math.min(...built.map((file) => statSync(file).mtimeMs));
-  const sources = readdirSync(path.join(root, 'src'), { recursive: true }).map((name) => path.join(root, 'src', name));
+/** The server of examples/gallery, which is no part of the package. */
+export function buildGallery() {
+  buildWhereStale(GALLERY);
+}
+
+function buildWhereStale({ built, sources, config }) {
+  if (isFresh(built, sources, config)) return;
+  console.error(`Building ${sources} (tsup) …`);
+  const tsup = path.join('node_modules', 'tsup', 'dist', 'cli-default.js');
+  run(process.execPath, [tsup, '--config', config, '--silent'], { stdio: ['ignore', 2, 2] });
+}
+
+function isFresh(built, sources, config) {
+  const inRoot = (file) => path.join(root, file);
+  const made = built.map(inRoot);
+  if (!made.every(existsSync)) return false;
+  const oldest = Math.min(...made.map((file) => statSync(file).mtimeMs));
   const inputs = [
-    ...sources,
-    ...['package.json', 'tsup.config.ts', 'tsconfig.json'].map((name) => path.join(root, name)),
+    ...readdirSync(inRoot(sources), { recursive: true }).map((name) => path.join(inRoot(sources), name)),
+    ...['package.json', 'tsconfig.json', config].map(inRoot),
   ];
-  return inputs.every((file) => statSync(file).mtimeMs < oldestBuilt);
+  return inputs.every((file) => statSync(file).mtimeMs < oldest);
 }

@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { build, installDependencies, root } from './prepare.mjs';
+import { build, buildGallery, installDependencies, root } from './prepare.mjs';
 import { ensureChromium } from './chromium.mjs';
 import { ensureLinuxTools } from './linux-tools.mjs';
 import { ensureRedis } from './redis.mjs';
@@ -12,6 +12,7 @@ const report = path.join(root, 'coverage', 'report.json');
 
 installDependencies();
 build();
+buildGallery();
 console.error(`Redis: ${ensureRedis()}`);
 console.error(`Chromium: ${ensureChromium()}`);
 console.error(`Linux tools: ${ensureLinuxTools()}`);

@@ -1,4 +1,3 @@
-import { check, resolveOptions } from '../check.js';
 import { systemClock } from '../clock.js';
 import { RunnerError } from '../errors.js';
 import { readDeadLetter } from './dead-letter.js';
@@ -6,6 +5,7 @@ import { DeadLetterCursor, type PlacedEntry } from './dead-letter-cursor.js';
 import type { DeadLetterEntry } from './dead-letter-entry.js';
 import { compileFilter, type DeadLetterFilter } from './dead-letter-filter.js';
 import { readWhole, takeMatching, type DeadLetterTakeOptions } from './dead-letter-take.js';
+import { resolveTakeOptions } from './dead-letter-take-options.js';
 import { type RedisToolOptions, type ResolvedRedisQueueOptions, resolveRedisQueueOptions } from './redis-options.js';
 import { ToolLinks } from './redis-tool-link.js';
 
@@ -52,25 +52,6 @@ export interface DeadLetters {
   /** Disconnects. Idempotent; never rejects. */
   close(): Promise<void>;
 }
-
-const TAKE_DEFAULTS = {
-  limit: Infinity,
-  perSecond: Infinity,
-  signal: new AbortController().signal,
-  onProgress: () => undefined,
-} satisfies DeadLetterTakeOptions;
-
-const positive = check('a number above 0', (value): value is number => typeof value === 'number' && value > 0);
-
-const TAKE_CHECKS = {
-  limit: positive,
-  perSecond: positive,
-  signal: check('an AbortSignal', (value): value is AbortSignal => value instanceof AbortSignal),
-  onProgress: check(
-    'a function',
-    (value): value is Required<DeadLetterTakeOptions>['onProgress'] => typeof value === 'function',
-  ),
-};
 
 /**
  * Opens the dead letters of a queue in Redis; connects with the first call.
@@ -137,7 +118,7 @@ class RedisDeadLetters implements DeadLetters {
   }
 
   async #take(kind: 'redrive' | 'purge', filter: DeadLetterFilter, options: DeadLetterTakeOptions): Promise<number> {
-    const resolved = resolveOptions<Required<DeadLetterTakeOptions>>(kind, options, TAKE_DEFAULTS, TAKE_CHECKS);
+    const resolved = resolveTakeOptions(kind, options);
     const matches = compileFilter(filter);
     const links = await this.#open();
     return takeMatching({ ...resolved, links, kind, matches, clock: systemClock });

@@ -5,7 +5,9 @@ import { RunnerError } from '../errors.js';
 import type { JobType } from '../job.js';
 import { ClaimBook, type Held } from './claim-book.js';
 import { type Clock, systemClock } from '../clock.js';
-import { type DeadLetter, deadLetter, sha1Hex } from './dead-letter.js';
+import { deadLetter, sha1Hex } from './dead-letter.js';
+import type { DeadLetters } from './dead-letters.js';
+import { type DeadElement, MemoryDeadLetters } from './memory-dead-letters.js';
 import type { Claim, Failure, Queue, QueueDepth, QueueListener, RetryOutcome } from './queue.js';
 import { COMMON_CHECKS, COMMON_DEFAULTS, defaultsFor, type CommonQueueOptions } from './queue-options.js';
 import { attemptLimit, retryDelayMs, spentReason } from './retry-policy.js';
@@ -26,6 +28,8 @@ export interface MemoryQueue extends Queue {
   waiting(): readonly Buffer[];
   /** What lies in the dead letters, the first to die first: the element, and the entry that Redis would hold. */
   dead(): readonly { readonly raw: Buffer; readonly entry: Buffer }[];
+  /** The same to be looked through, put back or removed, as `deadLetters()` does it in Redis. */
+  deadLetters(): DeadLetters;
 }
 
 type Resolved = Required<MemoryQueueOptions>;
@@ -65,7 +69,7 @@ class InMemoryQueue implements MemoryQueue {
   /** Elements that wait for their next attempt, each with what calls its timer off. */
   readonly #retry = new Map<Buffer, () => void>();
   readonly #tries = new Map<string, Tries>();
-  readonly #dead: { readonly raw: Buffer; readonly letter: DeadLetter }[] = [];
+  readonly #dead: DeadElement[] = [];
   readonly #closing = new AbortController();
   #interrupting = new AbortController();
   /** Aborted, and made anew, whenever an element has come. */
@@ -94,6 +98,12 @@ class InMemoryQueue implements MemoryQueue {
 
   dead(): readonly { readonly raw: Buffer; readonly entry: Buffer }[] {
     return this.#dead.map(({ raw, letter }) => ({ raw, entry: letter.entry }));
+  }
+
+  deadLetters(): DeadLetters {
+    const { name } = this;
+    const { clock } = this.#options;
+    return new MemoryDeadLetters({ name, clock, elements: this.#dead, requeue: (raw) => this.push(raw) });
   }
 
   open(listener?: QueueListener): Promise<void> {

@@ -58,7 +58,10 @@ export interface Queue {
    */
   giveBack(): Promise<number>;
 
-  /** @throws RunnerError `QUEUE_UNAVAILABLE`, `QUEUE_WRONG_TYPE` */
+  /**
+   * May be called before `open()`, by those who only look.
+   * @throws RunnerError `QUEUE_UNAVAILABLE`, `QUEUE_WRONG_TYPE`
+   */
   depth(): Promise<QueueDepth>;
 
   /**

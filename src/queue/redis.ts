@@ -113,7 +113,10 @@ class RedisQueue implements Queue {
 
   async depth(): Promise<QueueDepth> {
     const { commands, letters, keys } = this.#parts;
-    if (letters !== commands) await within(LETTERS_MS, letters.ready(this.#closing.signal), systemClock);
+    // A queue that is open keeps its connection; one that is only looked at connects now.
+    const late = [...(this.#opened ? [] : [commands]), ...(letters === commands ? [] : [letters])];
+    const connected = Promise.all(late.map((link) => link.ready(this.#closing.signal)));
+    if (late.length > 0) await within(LETTERS_MS, connected, systemClock);
     return measureDepth(commands, letters, keys);
   }
 

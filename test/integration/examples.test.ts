@@ -20,6 +20,7 @@ describe('the examples', () => {
       '04-own-task',
       '05-own-sink.js',
       'demo-gallery',
+      'gallery',
       'photos',
     ]);
   });
@@ -125,7 +126,6 @@ describe('03-embed-in-a-backend', () => {
 
 const SENTENCES = ['a cat on the beach', 'a robot in the kitchen'];
 
-// As scripts/demo.mjs starts it, which would also install and build.
 const DEMO = [
   ...['dist/cli.js', 'demo', '--photos', GALLERY_PHOTOS, '--model', path.join(GALLERY, 'model')],
   ...['--faces', path.join(GALLERY, 'faces'), '--ask', ...SENTENCES],

@@ -59,6 +59,14 @@ export function describeQueueContract(makeHarness: () => Promise<QueueHarness>):
     expect(texts(await queue.claim(2, never))).toEqual(['3']);
   });
 
+  it('tells how long it is before it is opened, and can still be opened', async () => {
+    queue = harness.create(FAST);
+    await harness.push(...elements('1', '2'));
+    expect(await queue.depth()).toEqual({ waiting: 2, inFlight: 0, retry: 0, suspects: 0, dead: 0 });
+    await queue.open();
+    expect(texts(await queue.claim(2, never))).toEqual(['1', '2']);
+  });
+
   it('takes what comes while it waits', async () => {
     await open({ claimTimeoutMs: 5000 });
     const claims = queue.claim(4, never);
