@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { packagesWith, pythonWith } from '../scripts/python-venv.mjs';
 import { makeClip } from './support/clip-model.js';
-import { cosines, measureSide } from './support/photo-side.js';
+import { cosines, measureSide, vectorsOf } from './support/photo-side.js';
 import { makePhotos } from './support/photos.js';
 import { startBenchRedis } from './support/redis.js';
 import { describeMachine, median, printGoals, printTable, ratioOf, saveJson } from './support/report.js';
@@ -89,9 +89,9 @@ const vectors = {};
 try {
   for (let round = 0; round < rounds; round++) {
     for (const [side, measure] of Object.entries(sides)) {
-      const { vectors: found, ...measured } = await measure();
+      const { callbacks = [], ...measured } = await measure();
       results[side].push(measured);
-      vectors[side] ??= found;
+      vectors[side] ??= vectorsOf(callbacks);
       // A round takes minutes.
       console.error(`round ${round + 1}, ${side}: ${measured.rate.toFixed(2)} photos/s`);
     }
@@ -140,7 +140,7 @@ function describeCosines(left, right) {
 
 function pythonVersions() {
   const code =
-    'import platform, importlib.metadata as m; print("Python", platform.python_version(), ' +
+    'import platform, importlib.metadata as m; print("Python ", platform.python_version(), ' +
     '*(f", {n} {m.version(n)}" for n in ("torch", "transformers", "onnxruntime", "pillow")), sep="")';
   return execFileSync(python, ['-c', code], { cwd: root, encoding: 'utf8' }).trim();
 }

@@ -7,8 +7,8 @@ import { startPhotos } from './photos-command.js';
 const SAMPLE_MS = 250;
 
 /**
- * Answers `{ rate, firstMs, pss, rss, vectors }`: photos/s from the end of the warm-up to the last callback, the time from
- * the start of the process to its first callback, peaks of memory in MiB, and the image embedding of each of the first photos.
+ * Answers `{ rate, firstMs, pss, rss, callbacks }`: photos/s from the end of the warm-up to the last callback, the time from
+ * the start of the process to its first callback, peaks of memory in MiB, and the first callbacks, about one for each file.
  * `perPhoto`: callbacks that a photo has.
  */
 export async function measureSide({ root, redisUrl, command, env, photos, tasks, perPhoto = 1, warmUp, count }) {
@@ -43,7 +43,12 @@ export async function measureSide({ root, redisUrl, command, env, photos, tasks,
   try {
     const endedAt = await Promise.race([finished, runner.died]);
     const rate = (count / (endedAt - warmAt)) * 1000;
-    return { rate, firstMs: firstAt - runner.startedAt, ...peak, vectors: vectorsOf(bodies) };
+    return {
+      rate,
+      firstMs: firstAt - runner.startedAt,
+      ...peak,
+      callbacks: bodies.map(({ url, body }) => ({ url, ...JSON.parse(body) })),
+    };
   } finally {
     clearInterval(sampler);
     await runner.stop();
@@ -51,13 +56,9 @@ export async function measureSide({ root, redisUrl, command, env, photos, tasks,
 }
 
 /** Image embeddings by photo. */
-function vectorsOf(bodies) {
-  const vectors = {};
-  for (const { url, body } of bodies) {
-    const { modality, embedding } = JSON.parse(body);
-    if (modality === 'image') vectors[/photos\/(\d+)\//.exec(url)[1]] = embedding;
-  }
-  return vectors;
+export function vectorsOf(callbacks) {
+  const images = callbacks.filter(({ modality }) => modality === 'image');
+  return Object.fromEntries(images.map(({ url, embedding }) => [/photos\/(\d+)\//.exec(url)[1], embedding]));
 }
 
 /** Cosines of the photos that both have. */
