@@ -1,8 +1,7 @@
-// npm run bench -- four-tasks [folder of a face pack]: photos with the tasks clip, caption, face and ocr, Redis and HTTP included,
-// by `clip-runner photos` and the old way: transformers, insightface and RapidOCR in one Python loop, each opening the photo by
-// itself. CLIP is a ViT-B/32, the captioner a BLIP-base, both with random weights; texts are read with PP-OCRv4 mobile. Without a
-// face pack: the small detector of the demo gallery and a made recogniser of the size of buffalo_l's. BENCH_ROUNDS (5),
-// BENCH_PHOTOS (8).
+// npm run bench -- four-tasks <folder of a face pack>: photos with the tasks clip, caption, face and ocr, Redis and HTTP
+// included, by `clip-runner photos` and the old way: transformers, insightface and RapidOCR in one Python loop, each opening the
+// photo by itself. CLIP is a ViT-B/32, the captioner a BLIP-base, both with random weights; texts are read with PP-OCRv4 mobile.
+// BENCH_ROUNDS (5), BENCH_PHOTOS (8), and BENCH_RECOGNISER as for the bench of faces.
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { packagesWith, pythonWith } from '../scripts/python-venv.mjs';
@@ -26,8 +25,7 @@ const tasks = ['clip', 'caption', 'face', 'ocr'];
 
 const python = await pythonWith(path.join('tools', 'export', 'requirements.txt'));
 const packages = await packagesWith(path.join(peerFolder, 'requirements-four-tasks.txt'));
-if (process.argv[2] === undefined) process.env.BENCH_RECOGNISER ??= 'resnet50';
-const pack = linkPack(process.argv[2] ?? path.join(root, 'examples', 'demo-gallery', 'faces'), cache);
+const pack = linkPack(process.argv[2], cache);
 const clip = await makeClip('vit-b-32', root, cache);
 const blip = await makeBlip(root, cache);
 const ocr = path.join(root, 'node_modules', '@gutenye', 'ocr-models');

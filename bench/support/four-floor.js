@@ -16,6 +16,7 @@ const LINE = [48, 320];
 sharp.cache(false);
 sharp.concurrency(1);
 
+const pictures = new Map();
 const files = readdirSync(photos)
   .sort()
   .map((name) => path.join(photos, name));
@@ -85,7 +86,12 @@ function ids(rows, length) {
   return new Tensor('int64', new BigInt64Array(rows * length).fill(1n), [rows, length]);
 }
 
+/** Made once for each shape. */
 function picture(rows, [height, width]) {
-  const values = Float32Array.from({ length: rows * 3 * height * width }, (_, i) => ((i % 97) - 48) / 48);
-  return new Tensor('float32', values, [rows, 3, height, width]);
+  const key = `${rows}x${height}x${width}`;
+  if (!pictures.has(key)) {
+    const values = Float32Array.from({ length: rows * 3 * height * width }, (_, i) => ((i % 97) - 48) / 48);
+    pictures.set(key, new Tensor('float32', values, [rows, 3, height, width]));
+  }
+  return pictures.get(key);
 }
