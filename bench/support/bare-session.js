@@ -4,15 +4,19 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 
 const MOST = 16;
 
-/** A function `(count, limit)` that runs the graph over so many pictures of `side` x `side` pixels, at most `limit` a run. */
-export async function openBare(file, side) {
-  const session = await InferenceSession.create(file, {
+export function openSession(file) {
+  return InferenceSession.create(file, {
     executionProviders: ['cpu'],
     intraOpNumThreads: os.availableParallelism(),
     interOpNumThreads: 1,
     logSeverityLevel: 3,
     extra: { session: { intra_op: { allow_spinning: '0' } } },
   });
+}
+
+/** A function `(count, limit)` that runs the graph over so many pictures of `side` x `side` pixels, at most `limit` a run. */
+export async function openBare(file, side) {
+  const session = await openSession(file);
   const [name] = session.inputNames;
   const values = Float32Array.from({ length: MOST * 3 * side * side }, (_, i) => Math.sin(i / 97));
   return async (count, limit) => {

@@ -3,9 +3,9 @@
 // no boxes, no crops, no threads, no callbacks. node four-floor.js '<settings as JSON>'; prints photos/s.
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { Tensor } from 'onnxruntime-node';
 import sharp from 'sharp';
-import { openBare } from './bare-session.js';
+import { openBare, openSession } from './bare-session.js';
 
 const { clip, blip, faces, ocr, photos, batch, newTokens, facesAPhoto, linesAPhoto, warmUp, count } = JSON.parse(
   process.argv[2],
@@ -21,12 +21,12 @@ const files = readdirSync(photos)
   .sort()
   .map((name) => path.join(photos, name));
 const embed = await openBare(path.join(clip, 'onnx', 'vision_model.onnx'), 224);
-const embedText = await InferenceSession.create(path.join(clip, 'onnx', 'text_model.onnx'));
-const encoder = await InferenceSession.create(path.join(blip, 'onnx', 'vision_model.onnx'));
-const decoder = await InferenceSession.create(path.join(blip, 'onnx', 'text_decoder_with_past_model.onnx'));
+const embedText = await openSession(path.join(clip, 'onnx', 'text_model.onnx'));
+const encoder = await openSession(path.join(blip, 'onnx', 'vision_model.onnx'));
+const decoder = await openSession(path.join(blip, 'onnx', 'text_decoder_with_past_model.onnx'));
 const detect = await openBare(path.join(faces, 'detection', 'model.onnx'), 640);
 const recognise = await openBare(path.join(faces, 'recognition', 'model.onnx'), 112);
-const graph = (name) => InferenceSession.create(path.join(ocr, 'assets', name));
+const graph = (name) => openSession(path.join(ocr, 'assets', name));
 const findLines = await graph('ch_PP-OCRv4_det_infer.onnx');
 const readLines = await graph('ch_PP-OCRv4_rec_infer.onnx');
 
