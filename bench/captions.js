@@ -1,9 +1,9 @@
 // npm run bench -- captions: `describeImages` against transformers' `generate` in torch, with the same weights of the size of
 // BLIP-base (random) and 12-megapixel JPEGs; each side a process of its own, in turn. BENCH_ROUNDS (5), BENCH_PHOTOS (24).
 import { spawnSync } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { pythonWith } from '../scripts/python-venv.mjs';
+import { makeBlip } from './support/blip-model.js';
 import { makePhotos } from './support/photos.js';
 import { describeMachine, median, printTable, saveJson } from './support/report.js';
 
@@ -17,10 +17,10 @@ const warmUp = Math.min(8, count);
 const NEW_TOKENS = 12;
 
 const python = await pythonWith(path.join('tools', 'export', 'requirements.txt'));
-const model = makeModel();
+const { graphs: model, weights } = await makeBlip(root, cache);
 const photos = await makePhotos(cache, path.join(root, 'examples', 'photos'));
 
-const torch = (batch) => side(python, path.join(peerFolder, 'generate.py'), `${model}-torch`, batch);
+const torch = (batch) => side(python, path.join(peerFolder, 'generate.py'), weights, batch);
 const ours = (batch) => side(process.execPath, path.join('bench', 'support', 'caption-runner.js'), model, batch);
 const sides = {
   'transformers, batch 1': () => torch(1),
@@ -67,18 +67,6 @@ function side(program, script, folder, batch) {
   const clip = path.join('test', 'fixtures', 'models', 'siglip-tiny');
   const peerArgs = [script, folder, photos, batch, warmUp, count, NEW_TOKENS];
   return JSON.parse(call(program, program === python ? peerArgs : [...peerArgs, clip]));
-}
-
-/** One folder that both sides read: torch weights, and the graphs that the exporter made of them. */
-function makeModel() {
-  const folder = path.join(cache, 'blip-base');
-  if (existsSync(path.join(folder, 'onnx', 'text_decoder_with_past_model.onnx'))) return folder;
-  console.log('Making the model (random weights, the size of BLIP-base) …');
-  const tokenizer = path.join('test', 'fixtures', 'tokenizers', 'bert-wordpiece');
-  rmSync(folder, { recursive: true, force: true });
-  call(python, [path.join(peerFolder, 'make_model.py'), tokenizer, `${folder}-torch`]);
-  call(python, [path.join('tools', 'export', 'export_blip.py'), `${folder}-torch`, folder, '--dtype', 'fp32']);
-  return folder;
 }
 
 function call(program, args) {

@@ -1,13 +1,13 @@
 // npm run bench -- embed-service: `clip-runner serve` against the same service in Python (FastAPI, transformers, torch),
 // with the same weights of the size of CLIP ViT-B/32, over real HTTP; both run all the time and are asked in turn.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'undici';
 import { pythonWith } from '../scripts/python-venv.mjs';
+import { makeClip } from './support/clip-model.js';
 import { embed, measureLoad } from './support/http-load.js';
 import { peakMemoryMiB } from './support/process-tree.js';
 import { describeMachine, printTable, saveJson } from './support/report.js';
@@ -20,7 +20,7 @@ const CLIENTS = [1, 8, 64];
 const DIMENSION = 512;
 
 const python = await pythonWith(path.join(peerFolder, 'requirements.txt'));
-const model = await makeModel();
+const { graphs, weights } = await makeClip('vit-b-32', root, path.join(root, 'bench', '.cache'));
 const texts = makeTexts(500);
 const services = {
   'FastAPI + torch': await startPeer(),
@@ -68,35 +68,14 @@ function column(rows, name) {
   return Object.fromEntries(Object.entries(rows).map(([side, loads]) => [side, loads.map((load) => load[name])]));
 }
 
-/** One folder that both sides read: torch weights, and the graphs that the exporter made of them. */
-async function makeModel() {
-  const folder = path.join(root, 'bench', '.cache', 'clip-vit-b-32');
-  if (existsSync(path.join(folder, 'onnx', 'text_model.onnx'))) return folder;
-  console.log('Making the model (random weights, the size of ViT-B/32) …');
-  const weights = `${folder}-torch`;
-  const tokenizer = path.join(root, 'test', 'fixtures', 'tokenizers', 'clip-bpe');
-  call([path.join(peerFolder, 'make_model.py'), tokenizer, weights]);
-  rmSync(folder, { recursive: true, force: true });
-  call(
-    [path.join('tools', 'export', 'export_clip.py'), weights, folder],
-    await pythonWith(path.join('tools', 'export', 'requirements.txt')),
-  );
-  return folder;
-}
-
-function call(args, program = python) {
-  const { status } = spawnSync(program, args, { cwd: root, stdio: ['ignore', 2, 2] });
-  if (status !== 0) throw new Error(`${args[0]} ended with ${status}`);
-}
-
 async function startPeer() {
   const port = await freePort();
-  return start(python, [path.join(peerFolder, 'server.py'), `${model}-torch`, String(port)], port);
+  return start(python, [path.join(peerFolder, 'server.py'), weights, String(port)], port);
 }
 
 async function startOurs() {
   const port = await freePort();
-  const args = ['serve', '--models', `clip=${model}`, '--dim', '0', '--port', String(port), '--log-level', 'warn'];
+  const args = ['serve', '--models', `clip=${graphs}`, '--dim', '0', '--port', String(port), '--log-level', 'warn'];
   return start(process.execPath, [path.join('dist', 'cli.js'), ...args], port);
 }
 

@@ -1,10 +1,9 @@
 // npm run bench -- queue: what one Redis carries. createRunner() over redisQueue() with a task that does nothing, in 1, 2 and 3
 // processes, beside a bare loop that only moves and removes the same elements; and what a runner without jobs costs.
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { startWorkers } from './support/queue-workers.js';
 import { commandsBetween, lookAtRedis } from './support/redis-load.js';
 import { describeMachine, median, printTable, saveJson } from './support/report.js';
 import { startBenchRedis } from './support/redis.js';
@@ -15,7 +14,13 @@ const count = Number(process.env.BENCH_JOBS ?? 10_000);
 const maxInFlight = Number(process.env.BENCH_IN_FLIGHT ?? 32);
 const idleSeconds = Number(process.env.BENCH_IDLE_SECONDS ?? 30);
 const warmUp = Math.ceil(count / 5);
-const script = (name) => path.join(root, 'bench', 'support', name);
+const start = (name, processes, queue) =>
+  startWorkers({
+    script: path.join('bench', 'support', name),
+    args: [server.url, queue, maxInFlight],
+    processes,
+    root,
+  });
 
 const machine = describeMachine(root, ['ioredis', 'piscina']);
 console.log(
@@ -30,47 +35,9 @@ console.log(
     `${rounds} rounds interleaved\n`,
 );
 
-/** Starts processes that take from a queue; answers how to wait for what they do, and how to end them. */
-async function startWorkers(name, processes, queue) {
-  const args = [server.url, queue, String(maxInFlight)];
-  const workers = Array.from({ length: processes }, () => fork(script(name), args, { cwd: root }));
-  const processorMs = new Map();
-  let done = 0;
-  let failure;
-  let wake = () => undefined;
-  for (const worker of workers) {
-    worker.on('message', ({ done: more = 0, processorMs: ms = 0, failed }) => {
-      done += more;
-      processorMs.set(worker, ms);
-      failure ??= failed && new Error(failed);
-      wake();
-    });
-    worker.once('exit', (code) => {
-      failure ??= code === 0 ? undefined : new Error(`${name} ended with ${code}`);
-      wake();
-    });
-  }
-  await Promise.all(workers.map((worker) => once(worker, 'message')));
-  return {
-    processorMs: () => [...processorMs.values()].reduce((sum, ms) => sum + ms, 0),
-    async until(total) {
-      while (done < total && !failure) await new Promise((resolve) => (wake = resolve));
-      if (failure) throw failure;
-    },
-    async stop() {
-      await Promise.all(
-        workers.map(async (worker) => {
-          worker.kill('SIGTERM');
-          if (worker.exitCode === null) await once(worker, 'exit');
-        }),
-      );
-    },
-  };
-}
-
 async function measure(name, processes, round) {
   const queue = `bench_${process.pid}_${name.replaceAll('.', '_')}_${processes}_${round}`;
-  const workers = await startWorkers(name, processes, queue);
+  const workers = await start(name, processes, queue);
   try {
     const ids = Array.from({ length: warmUp + count }, (_, i) => JSON.stringify({ id: String(i + 1) }));
     await redis.lpush(queue, ...ids);
@@ -93,7 +60,7 @@ async function measure(name, processes, round) {
 
 /** Commands per second of one runner that has nothing to do. */
 async function measureIdle() {
-  const workers = await startWorkers('queue-runner.js', 1, `bench_${process.pid}_idle`);
+  const workers = await start('queue-runner.js', 1, `bench_${process.pid}_idle`);
   await sleep(2000);
   const before = await lookAtRedis(redis);
   await sleep(idleSeconds * 1000);

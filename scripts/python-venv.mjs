@@ -88,6 +88,16 @@ function isAlive(pid) {
   }
 }
 
+/**
+ * The folder of the packages of an environment, for the PYTHONPATH of another one: what two programs share is installed once.
+ * @throws as `pythonWith` does
+ */
+export async function packagesWith(requirements) {
+  const python = await pythonWith(requirements);
+  const { stdout } = await call(python, ['-c', 'import sysconfig; print(sysconfig.get_path("purelib"))']);
+  return stdout.trim();
+}
+
 async function makeEnvironment(folder) {
   const isMade = await call('python3', ['-m', 'venv', folder]).then(
     () => true,

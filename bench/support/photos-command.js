@@ -1,24 +1,30 @@
-// `clip-runner photos` with a receiver for its callbacks and a list of its own.
+// `clip-runner photos`, or a program that takes its place, with a receiver for its callbacks and a list of its own.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import path from 'node:path';
 import { Redis } from 'ioredis';
 
-/** `onCallback(count)` is called with each callback. What the command says on stderr is shown if it ends by itself. */
-export async function startPhotos({ root, redisUrl, env, onCallback = () => undefined }) {
+/**
+ * `onCallback(count, url, body)` is called with each callback. `elements` are in the list before the program starts.
+ * What it says on stderr is shown if it ends by itself.
+ */
+export async function startPhotos({ root, redisUrl, env, command, elements = [], onCallback = () => undefined }) {
   const queue = `bench_${process.pid}_${Date.now()}`;
   const redis = new Redis(redisUrl);
   let count = 0;
   const server = createServer(async (request, response) => {
-    request.resume();
-    await once(request, 'end');
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
     response.writeHead(200).end();
     count += 1;
-    onCallback(count);
+    onCallback(count, request.url, Buffer.concat(chunks));
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
-  const child = spawn(process.execPath, [path.join(root, 'dist', 'cli.js'), 'photos'], {
+  if (elements.length > 0) await redis.lpush(queue, ...elements);
+  const [program, ...args] = command ?? [process.execPath, path.join(root, 'dist', 'cli.js'), 'photos'];
+  const startedAt = performance.now();
+  const child = spawn(program, args, {
     cwd: root,
     stdio: ['ignore', 'ignore', 'pipe'],
     env: {
@@ -35,13 +41,14 @@ export async function startPhotos({ root, redisUrl, env, onCallback = () => unde
   child.stderr.on('data', (data) => (errors = (errors + data).slice(-10_000)));
   /** Rejects when the command ends before it is told to. */
   const died = once(child, 'exit').then(([code]) =>
-    Promise.reject(new Error(`clip-runner photos ended with ${code}: ${errors}`)),
+    Promise.reject(new Error(`${path.basename(program)} ${args.join(' ')} ended with ${code}: ${errors}`)),
   );
   died.catch(() => undefined);
   return {
     queue,
     redis,
     died,
+    startedAt,
     pid: child.pid,
     callbacks: () => count,
     async stop() {

@@ -21,6 +21,16 @@ export function measureProcesses(pid) {
   return total;
 }
 
+/**
+ * Memory of the process and its descendants in MiB: `rss` counts a page in each process that has it, `pss` shares it out
+ * among all that have it, so that a file which two processes map counts once.
+ */
+export function memoryOf(pid) {
+  const rollups = withDescendants(pid).map((member) => text(`/proc/${member}/smaps_rollup`));
+  const sum = (pattern) => rollups.reduce((total, rollup) => total + Number(pattern.exec(rollup)?.[1] ?? 0), 0) / 1024;
+  return { rss: sum(/^Rss:\s+(\d+)/m), pss: sum(/^Pss:\s+(\d+)/m) };
+}
+
 /** Highest resident memory so far, in MiB: the sum of each process's own highest, so never too little. */
 export function peakMemoryMiB(pid) {
   const peaks = withDescendants(pid).map((member) => /VmHWM:\s+(\d+)/.exec(text(`/proc/${member}/status`))?.[1] ?? 0);

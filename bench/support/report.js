@@ -29,12 +29,28 @@ export function printTable(rows, unit) {
   const width = Math.max(...Object.keys(rows).map((name) => name.length));
   console.log(`${''.padEnd(width)}  ${`median ${unit}`.padStart(16)}  ${'min – max'.padStart(15)}  to "${baseName}"`);
   for (const [name, values] of Object.entries(rows)) {
-    const ratio = median(values.map((value, round) => value / base[round]));
+    const ratio = ratioOf(values, base);
     const spread = `${Math.min(...values).toFixed(2)} – ${Math.max(...values).toFixed(2)}`;
     console.log(
       `${name.padEnd(width)}  ${median(values).toFixed(2).padStart(16)}  ${spread.padStart(15)}  ${ratio.toFixed(3)}`,
     );
   }
+}
+
+/** The median of one row's ratios to another, round by round. */
+export function ratioOf(values, base) {
+  return median(values.map((value, round) => value / base[round]));
+}
+
+/** `goals`: { what, value, atLeast } or { what, value, atMost }; answers them with `isMet`. */
+export function printGoals(goals) {
+  console.log('\nGoals');
+  return goals.map((goal) => {
+    const isMet = goal.atLeast === undefined ? goal.value <= goal.atMost : goal.value >= goal.atLeast;
+    const bound = goal.atLeast === undefined ? `at most ${goal.atMost}` : `at least ${goal.atLeast}`;
+    console.log(`  ${goal.what}: ${bound}; ${goal.value.toFixed(3)}, ${isMet ? 'met' : 'MISSED'}`);
+    return { ...goal, isMet };
+  });
 }
 
 export function saveJson(root, name, data) {

@@ -1,6 +1,6 @@
-"""Writes a CLIP of the size of ViT-B/32 with random weights and a small vocabulary, for the bench of the embed service.
+"""Writes a CLIP of full size with random weights and a small vocabulary, for the benches against torch.
 
-usage: make_model.py <folder with tokenizer.json> <out folder>
+usage: make_model.py <vit-b-32|vit-l-14> <folder with tokenizer.json> <out folder>
 """
 
 import json
@@ -25,18 +25,38 @@ PREPROCESSING = {
     "rescale_factor": 1 / 255,
 }
 
-source, out = sys.argv[1:]
+# The defaults of transformers are those of ViT-B/32.
+SIZES = {
+    "vit-b-32": {"text_config": {}, "vision_config": {}, "projection_dim": 512},
+    "vit-l-14": {
+        "text_config": {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12, "projection_dim": 768},
+        "vision_config": {
+            "hidden_size": 1024,
+            "intermediate_size": 4096,
+            "num_attention_heads": 16,
+            "num_hidden_layers": 24,
+            "patch_size": 14,
+            "projection_dim": 768,
+        },
+        "projection_dim": 768,
+    },
+}
+
+name, source, out = sys.argv[1:]
+size = SIZES[name]
 tokenizer = AutoTokenizer.from_pretrained(source)
 torch.manual_seed(20261122)
 # The end token's own id and not the old 2, which means "the largest id of the text".
 config = CLIPConfig(
-    text_config={
+    text_config=size["text_config"]
+    | {
         "vocab_size": len(tokenizer),
         "bos_token_id": tokenizer.bos_token_id,
         "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
     },
-    projection_dim=512,
+    vision_config=size["vision_config"],
+    projection_dim=size["projection_dim"],
 )
 CLIPModel(config).save_pretrained(out)
 tokenizer.save_pretrained(out)

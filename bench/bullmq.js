@@ -1,0 +1,141 @@
+// npm run bench -- bullmq: jobs per second of createRunner() over redisQueue() and of BullMQ's worker, with a task that does
+// nothing, one process each, on the same private Redis; straight, and with 1 ms put between by a TCP proxy. Beside them the
+// floor: a bare loop that only moves and removes the same elements. BENCH_ROUNDS (5), BENCH_JOBS (10000), BENCH_IN_FLIGHT (32).
+import path from 'node:path';
+import { Queue } from 'bullmq';
+import { Redis } from 'ioredis';
+import { startDelayProxy } from './support/delay-proxy.js';
+import { startWorkers } from './support/queue-workers.js';
+import { commandsBetween, lookAtRedis } from './support/redis-load.js';
+import { startBenchRedis } from './support/redis.js';
+import { describeMachine, median, printGoals, printTable, ratioOf, saveJson } from './support/report.js';
+
+const root = path.resolve(import.meta.dirname, '..');
+const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
+const count = Number(process.env.BENCH_JOBS ?? 10_000);
+const inFlight = Number(process.env.BENCH_IN_FLIGHT ?? 32);
+const warmUp = Math.ceil(count / 5);
+const DELAYS_MS = [0, 1];
+const CHUNK = 1000;
+
+// As the documents advise to run it.
+const server = await startBenchRedis({ appendonly: 'yes', appendfsync: 'everysec' });
+const redis = new Redis(server.url, { maxRetriesPerRequest: null });
+const ids = Array.from({ length: warmUp + count }, (_, i) => String(i + 1));
+/** Puts the jobs of a round into the queue, and takes away what is left of it. */
+const lists = {
+  fill: (queue) => redis.lpush(queue, ...ids.map((id) => JSON.stringify({ id }))),
+  clean: (queue) => redis.unlink(queue),
+};
+const bullmq = {
+  async fill(name) {
+    const queue = new Queue(name, { connection: redis });
+    for (let start = 0; start < ids.length; start += CHUNK) {
+      await queue.addBulk(ids.slice(start, start + CHUNK).map((id) => ({ name: 'idle', data: { id } })));
+    }
+    await queue.close();
+  },
+  async clean(name) {
+    const queue = new Queue(name, { connection: redis });
+    await queue.obliterate({ force: true });
+    await queue.close();
+  },
+};
+const sides = {
+  BullMQ: { ...bullmq, script: 'bench/peers/bullmq/worker.js' },
+  'createRunner, redisQueue': { ...lists, script: 'bench/support/queue-runner.js' },
+  'floor (LMOVE, LREM)': { ...lists, script: 'bench/support/queue-floor.js' },
+};
+
+async function measure({ fill, clean, script }, url, queue) {
+  await fill(queue);
+  const workers = await startWorkers({ script, args: [url, queue, inFlight], root });
+  try {
+    await workers.until(warmUp);
+    const [startedAt, startedMs, before] = [performance.now(), workers.processorMs(), await lookAtRedis(redis)];
+    const already = workers.done();
+    await workers.until(warmUp + count);
+    const [endedAt, endedMs, after] = [performance.now(), workers.processorMs(), await lookAtRedis(redis)];
+    const seconds = (endedAt - startedAt) / 1000;
+    const jobs = warmUp + count - already;
+    return {
+      rate: jobs / seconds,
+      processorMs: (endedMs - startedMs) / jobs,
+      redisMs: ((after.seconds - before.seconds) / jobs) * 1000,
+      commands: commandsBetween(before, after).map(([name, calls]) => [name, calls / jobs]),
+    };
+  } finally {
+    await workers.stop();
+    await clean(queue);
+  }
+}
+
+const machine = describeMachine(root, ['ioredis', 'bullmq', 'piscina']);
+const version = /redis_version:(\S+)/.exec(await redis.info('server'))?.[1];
+console.log(
+  `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Node ${machine.node}, ${machine.versions.join(', ')}`,
+);
+console.log(
+  `Redis ${version}, AOF everysec; ${count} jobs a round after ${warmUp} to warm up, ${inFlight} in hand, one process, ` +
+    `${rounds} rounds interleaved`,
+);
+
+const results = {};
+try {
+  for (const delayMs of DELAYS_MS) results[delayMs] = await measureAll(delayMs);
+} finally {
+  await redis.quit();
+  await server.stop();
+}
+const [theirs, ours] = Object.keys(sides);
+const goals = printGoals(
+  DELAYS_MS.flatMap((delayMs) => {
+    const rates = column(results[delayMs], 'rate');
+    const delay = `${delayMs} ms between`;
+    return [
+      { what: `${delay}, jobs/s to BullMQ's`, value: ratioOf(rates[ours], rates[theirs]), atLeast: 2 },
+      { what: `${delay}, Redis commands a job`, value: commandsAJob(results[delayMs][ours]), atMost: 3 },
+    ];
+  }),
+);
+saveJson(root, 'bullmq', { machine, version, count, warmUp, inFlight, rounds, results, goals });
+
+async function measureAll(delayMs) {
+  const proxy = delayMs > 0 ? await startDelayProxy(Number(new URL(server.url).port), delayMs) : undefined;
+  const url = proxy ? `redis://127.0.0.1:${proxy.port}/0` : server.url;
+  const measured = Object.fromEntries(Object.keys(sides).map((side) => [side, []]));
+  try {
+    for (let round = 0; round < rounds; round++) {
+      for (const [index, [side, parts]] of Object.entries(sides).entries()) {
+        measured[side].push(await measure(parts, url, `bench_${process.pid}_${delayMs}_${index}_${round}`));
+      }
+    }
+  } finally {
+    await proxy?.stop();
+  }
+  console.log(`\n${delayMs === 0 ? 'Straight' : `Each answer ${delayMs} ms later`}`);
+  printTable(column(measured, 'rate'), 'jobs/s');
+  for (const [side, runs] of Object.entries(measured)) {
+    const [ms, redisMs] = ['processorMs', 'redisMs'].map((name) => median(runs.map((run) => run[name])).toFixed(3));
+    console.log(
+      `${side}: ${ms} ms of its processor and ${redisMs} ms of Redis' a job; commands a job: ${describe(runs)}`,
+    );
+  }
+  return measured;
+}
+
+function column(measured, name) {
+  return Object.fromEntries(Object.entries(measured).map(([side, runs]) => [side, runs.map((run) => run[name])]));
+}
+
+/** As INFO commandstats counts them: a script is one, and so is each command that it calls. */
+function commandsAJob(runs) {
+  return median(runs.map(({ commands }) => commands.reduce((sum, [, calls]) => sum + calls, 0)));
+}
+
+function describe(runs) {
+  const named = runs[0].commands
+    .filter(([, calls]) => calls >= 0.005)
+    .map(([name, calls]) => `${name} ${calls.toFixed(2)}`);
+  return `${commandsAJob(runs).toFixed(2)} (${named.join(', ')})`;
+}

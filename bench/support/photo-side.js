@@ -1,0 +1,71 @@
+// One side of a bench of photos: a program that takes jobs from a Redis list and posts what it found. It is started for each
+// round, so that the time to its first callback and its peak memory belong to that round.
+import { readdirSync } from 'node:fs';
+import { memoryOf } from './process-tree.js';
+import { startPhotos } from './photos-command.js';
+
+const SAMPLE_MS = 250;
+
+/**
+ * Answers `{ rate, firstMs, pss, rss, callbacks }`: photos/s from the end of the warm-up to the last callback, the time from
+ * the start of the process to its first callback, peaks of memory in MiB, and the first callbacks, about one for each file.
+ * `perPhoto`: callbacks that a photo has.
+ */
+export async function measureSide({ root, redisUrl, command, env, photos, tasks, perPhoto = 1, warmUp, count }) {
+  const files = readdirSync(photos).sort();
+  const elements = Array.from({ length: warmUp + count }, (_, i) =>
+    JSON.stringify({ photo_id: i + 1, user_id: 1, path: files[i % files.length], tasks }),
+  );
+  const bodies = [];
+  let [firstAt, warmAt] = [0, 0];
+  let finish;
+  const finished = new Promise((resolve) => (finish = resolve));
+  const runner = await startPhotos({
+    root,
+    redisUrl,
+    command,
+    elements,
+    env: { ...env, PROJECT_ROOT: photos },
+    onCallback(done, url, body) {
+      const now = performance.now();
+      if (done === 1) firstAt = now;
+      if (done === warmUp * perPhoto) warmAt = now;
+      if (bodies.length < files.length * perPhoto) bodies.push({ url, body });
+      if (done === (warmUp + count) * perPhoto) finish(now);
+    },
+  });
+  const peak = { rss: 0, pss: 0 };
+  const sampler = setInterval(() => {
+    const { rss, pss } = memoryOf(runner.pid);
+    peak.rss = Math.max(peak.rss, rss);
+    peak.pss = Math.max(peak.pss, pss);
+  }, SAMPLE_MS);
+  try {
+    const endedAt = await Promise.race([finished, runner.died]);
+    const rate = (count / (endedAt - warmAt)) * 1000;
+    return {
+      rate,
+      firstMs: firstAt - runner.startedAt,
+      ...peak,
+      callbacks: bodies.map(({ url, body }) => ({ url, ...JSON.parse(body) })),
+    };
+  } finally {
+    clearInterval(sampler);
+    await runner.stop();
+  }
+}
+
+/** Image embeddings by photo. */
+export function vectorsOf(callbacks) {
+  const images = callbacks.filter(({ modality }) => modality === 'image');
+  return Object.fromEntries(images.map(({ url, embedding }) => [/photos\/(\d+)\//.exec(url)[1], embedding]));
+}
+
+/** Cosines of the photos that both have. */
+export function cosines(left, right) {
+  const dot = (x, y) => x.reduce((sum, value, index) => sum + value * y[index], 0);
+  return Object.keys(left)
+    .filter((photo) => photo in right)
+    .map((photo) => dot(left[photo], right[photo]))
+    .sort((a, b) => a - b);
+}
