@@ -9,7 +9,7 @@ import { Client } from 'undici';
 import { pythonWith } from '../scripts/python-venv.mjs';
 import { makeClip } from './support/clip-model.js';
 import { embed, measureLoad } from './support/http-load.js';
-import { peakMemoryMiB } from './support/process-tree.js';
+import { memoryOf, peakMemoryMiB } from './support/process-tree.js';
 import { describeMachine, printTable, saveJson } from './support/report.js';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -50,10 +50,15 @@ try {
     for (const percentile of ['p50', 'p95', 'p99']) printTable(column(rows, percentile), `${percentile} ms`);
     console.log('');
   }
-  const memory = Object.fromEntries(Object.entries(services).map(([name, { pid }]) => [name, peakMemoryMiB(pid)]));
+  const memory = Object.fromEntries(
+    Object.entries(services).map(([name, { pid }]) => [name, { ...memoryOf(pid), peakRss: peakMemoryMiB(pid) }]),
+  );
   console.log(
-    `Peak memory: ${Object.entries(memory)
-      .map(([name, mib]) => `${name} ${mib} MiB`)
+    `Memory: highest, processes added up: ${Object.entries(memory)
+      .map(
+        ([name, { peakRss, rss, pss }]) =>
+          `${name} ${peakRss} MiB RSS (now ${rss.toFixed(0)}), PSS ${pss.toFixed(0)} MiB`,
+      )
       .join(', ')}`,
   );
   saveJson(root, 'embed-service', { machine, rounds, seconds, results, memory });
