@@ -90,6 +90,8 @@ export async function runQueue(run: QueueRun): Promise<number> {
     for (const timer of timers) clearInterval(timer);
     terminal.progress('');
     await closeHealth();
+    // Where the runner did not start it has not opened the queue; but to be asked for its depth it has connected.
+    await queue.close({ deadlineMs: 0 });
   }
 }
 

@@ -32,7 +32,8 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 describe('the packed tarball', () => {
   it('holds the built library, the command, the types, the readmes and the licence, and nothing else', () => {
     // `write-report` and `session` are loaded by the one command that needs them, with the decoders and onnxruntime.
-    const isChunk = (file: string): boolean => /^dist\/(chunk|session|write-report)-[A-Z0-9]{8}\.js$/.test(file);
+    const isChunk = (file: string): boolean =>
+      /^dist\/(chunk|photo-reader|prepared-graph|session|write-report)-[A-Z0-9]{8}\.js$/.test(file);
     const files = packed.files.map((file) => file.path);
     expect(files.filter((file) => !isChunk(file)).sort()).toEqual([
       'LICENSE',

@@ -239,8 +239,6 @@ class History {
     if (member.isAsleep) {
       // What its clock tells it when it wakes up.
       await hazards?.reconnect(member);
-      // Cut off once more, it may not have got as far as its sign of life.
-      member.isAsleep = isLost;
     }
     member.isCutOff ||= isLost;
     member.mayHaveStray ||= isLost;
@@ -249,6 +247,8 @@ class History {
     if (!hazards) member.isCutOff = false;
     expect(claims.length).toBeLessThanOrEqual(max);
     member.claims.push(...claims);
+    // A claim that ran out of time may not have got as far as its sign of life.
+    member.isAsleep &&= isLost || claims.length === 0;
     await this.#untilPoisonIsBuried(member);
 
     const isExact = inbox.length === 0 && !isLost && !member.isDisturbed;

@@ -198,7 +198,7 @@ export class ScriptedServer {
     socket.write(reply.raw, () => {
       if (reply.then === 'end') socket.end();
       // Once more round the loop, so that the bytes leave before the reset throws them away.
-      else if (reply.then === 'reset') setTimeout(() => socket.resetAndDestroy(), 50);
+      else if (reply.then === 'reset') setTimeout(() => socket.resetAndDestroy(), 250);
     });
   }
 
