@@ -40,6 +40,11 @@ const failure = { error: new RunnerError('RUN_FAILED', 'x'), minDelayMs: 600_000
 
 /** Nothing is noticed by a beat: what is found is found by the claims themselves. */
 const SLOW_BEATS = { heartbeatTtlMs: 300_000, beatMs: 100_000 };
+/**
+ * Nor does anything else ask the server: on a connection that lives on, an answer that is missing would put all later ones
+ * to the wrong questions.
+ */
+const SILENT = { ...SLOW_BEATS, reapEveryMs: 100_000, promoteEveryMs: 100_000 };
 
 /** Waits until a claim waits on the server; answers the ids of such connections. */
 async function untilBlocked(): Promise<readonly string[]> {
@@ -159,7 +164,7 @@ describe('an answer that is lost', () => {
   });
 
   it('to a blocking claim alone is made up for before anything else is claimed', async () => {
-    const one = await lab.open({ ...throughProxy(), ...SLOW_BEATS });
+    const one = await lab.open({ ...throughProxy(), ...SILENT });
     const claims = one.queue.claim(1, never);
     const [id] = await untilBlocked();
     proxy.swallowReplies(true);
@@ -174,7 +179,7 @@ describe('an answer that is lost', () => {
   });
 
   it('to a claim that is called off is found by the next one', async () => {
-    const one = await lab.open({ ...throughProxy(), ...SLOW_BEATS });
+    const one = await lab.open({ ...throughProxy(), ...SILENT });
     const controller = new AbortController();
     const claims = one.queue.claim(1, controller.signal);
     await untilBlocked();
