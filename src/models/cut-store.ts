@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, realpath, rename, rm, rmdir, stat, writeFile 
 import { basename, dirname, join, sep } from 'node:path';
 import { blobPath, hasFile } from './cache.js';
 import { hashFile, parseContentHash, startHash } from './content-hash.js';
+import { stampOf } from '../file-stamp.js';
 import { isWriterGone, newOwner } from '../partial-owner.js';
 
 /** The graphs that were cut out of joint ones, in a folder of the cache: `<key>/<side>/`, with a manifest in each. */
@@ -174,9 +175,4 @@ async function isLeftOver(folder: string): Promise<boolean> {
   if (isWriterGone(folder)) return true;
   const facts = await stat(folder).catch(() => undefined);
   return facts !== undefined && Date.now() - facts.mtimeMs > STALE_MS;
-}
-
-async function stampOf(path: string): Promise<{ readonly sizeBytes: string; readonly changedNs: string }> {
-  const { size, mtimeNs } = await stat(path, { bigint: true });
-  return { sizeBytes: `${size}`, changedNs: `${mtimeNs}` };
 }

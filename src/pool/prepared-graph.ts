@@ -19,6 +19,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { coerceError, systemCode } from '../errors.js';
+import { stampOf, type FileStamp } from '../file-stamp.js';
 import { isWriterGone, newOwner } from '../partial-owner.js';
 import { childEnvironment } from './child-environment.js';
 import { entryUrl } from './entry-url.js';
@@ -39,10 +40,8 @@ export interface PrepareRequest {
 }
 
 /** What a graph was prepared from. */
-interface Source {
+interface Source extends FileStamp {
   readonly path: string;
-  readonly sizeBytes: string;
-  readonly changedNs: string;
 }
 
 interface Manifest {
@@ -115,8 +114,7 @@ async function isWanted(target: string): Promise<boolean> {
 
 async function readSource(file: string): Promise<Source> {
   const real = await realpath(file);
-  const { size, mtimeNs } = await stat(real, { bigint: true });
-  return { path: real, sizeBytes: `${size}`, changedNs: `${mtimeNs}` };
+  return { path: real, ...(await stampOf(real)) };
 }
 
 async function isUnchanged(sources: readonly Source[]): Promise<boolean> {
