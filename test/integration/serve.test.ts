@@ -111,11 +111,15 @@ describe('POST /embed_text', () => {
   });
 
   it('goes on answering others while texts of half a million bytes are read', async () => {
+    // A small one waits for no more than one of each of these clients, who have several.
     const huge = Promise.all(
-      ['a', '!', '猫', '\u0301', '\u1100\u1161', '👩\u200d', ' \u3000\u00a0a'].map((characters) =>
-        service.post('/embed_text', { text: characters.repeat(500_000 / Buffer.byteLength(characters)) }),
-      ),
-    );
+      ['a', '!', '猫', '\u0301', '\u1100\u1161', '👩\u200d', ' \u3000\u00a0a'].map(async (characters) => {
+        const text = characters.repeat(500_000 / Buffer.byteLength(characters));
+        const answers = [];
+        for (let round = 0; round < 4; round += 1) answers.push(await service.post('/embed_text', { text }));
+        return answers;
+      }),
+    ).then((answers) => answers.flat());
     const isOver = { now: false };
     void huge.then(() => (isOver.now = true));
     const statuses = [];

@@ -525,6 +525,8 @@ class History {
       await this.#heal(member);
     }
     await ended;
+    // Nobody has asked since for a new connection, where nothing was sent on the old one.
+    member.isCutOff = isLost && hazards !== undefined;
     return isUsual;
   }
 
