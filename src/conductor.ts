@@ -133,7 +133,8 @@ export class Conductor {
       queue,
       jobType: jobTypeOf(queue, this.#tasks),
       capacity: maxInFlight,
-      claimAtLeast: maxBatch,
+      // Half of what may be in hand keeps every thread at work meanwhile.
+      claimTogether: Math.max(maxBatch, Math.floor(maxInFlight / 2)),
       maxElementBytes,
       onGone,
       emit,

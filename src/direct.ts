@@ -70,15 +70,22 @@ function prepareCall(
   tensorBytes: number,
 ): { item: LaneItem; value: Promise<unknown> } {
   let resolve: (value: unknown) => void = () => undefined;
+  let isSettled = false;
   const value = new Promise<unknown>((settle) => (resolve = settle));
+  const settle = (outcome: unknown): void => {
+    isSettled = true;
+    resolve(outcome);
+  };
   const item: LaneItem = {
     tasks: [wanted],
     bytes: tensorBytes + ('bytes' in input ? input.bytes.byteLength : 0),
     threadItem: { input, isTrusted: true, tasks: [wanted] },
     isSuspect: false,
     sinceMs: performance.now(),
-    onOutcome: (_task, _unit, outcome) => resolve(valueOf(outcome)),
-    onEnd: (error) => resolve(error ?? new RunnerError('INTERNAL', 'A batch ended without an outcome for this input.')),
+    onOutcome: (_task, _unit, outcome) => settle(valueOf(outcome)),
+    onEnd: (error) => {
+      if (!isSettled) settle(error ?? new RunnerError('INTERNAL', 'A batch ended without an outcome for this input.'));
+    },
   };
   return { item, value };
 }

@@ -14,8 +14,11 @@ export interface IntakeOptions {
   readonly jobType: JobType;
   /** Claims held at a time. */
   readonly capacity: number;
-  /** Claim again once this many places are free, so that claims come in batches. */
-  readonly claimAtLeast: number;
+  /**
+   * Claims that are made together: as soon as so many places are free, and no more at a time, so that some are acknowledged
+   * while others run.
+   */
+  readonly claimTogether: number;
   readonly maxElementBytes: number;
   readonly onGone: 'bury' | 'ack';
   readonly emit: Emit;
@@ -81,7 +84,7 @@ export class Intake {
         const go = await whenSinkOpen(signal);
         if (go === 'closed') await this.#whenRoom(signal);
         if (isStopping()) return;
-        const claims = await queue.claim(go === 'closed' ? this.#room() : 1, signal);
+        const claims = await queue.claim(go === 'closed' ? Math.min(this.#room(), this.#share()) : 1, signal);
         this.#accept(claims);
         // A queue that answers at once with nothing must not keep everything else from running.
         if (claims.length === 0) await turnOfTheLoop();
@@ -97,9 +100,12 @@ export class Intake {
     return this.#options.capacity - this.#held.size;
   }
 
+  #share(): number {
+    return Math.min(this.#options.claimTogether, this.#options.capacity);
+  }
+
   async #whenRoom(signal: AbortSignal): Promise<void> {
-    const wanted = Math.min(this.#options.claimAtLeast, this.#options.capacity);
-    while (!signal.aborted && this.#room() < wanted) await this.#nextChange();
+    while (!signal.aborted && this.#room() < this.#share()) await this.#nextChange();
   }
 
   #nextChange(): Promise<void> {

@@ -25,12 +25,15 @@ interface Ack {
   readonly onAcked: () => void;
 }
 
-/** Tells the queue how jobs ended. Acks that come due while another ack is on its way go together in the next one. */
+/** Acks on their way at a time: one that the queue carries out, and one that is there when it has. */
+const ACKS_AT_ONCE = 2;
+
+/** Tells the queue how jobs ended. Acks that come due while others are on their way go together in the next one. */
 export class Settler {
   readonly #options: SettlerOptions;
   readonly #pending = new Set<Promise<void>>();
   #acks: Ack[] = [];
-  #acking: Promise<void> | undefined;
+  #acking = 0;
 
   constructor(options: SettlerOptions) {
     this.#options = options;
@@ -46,12 +49,13 @@ export class Settler {
     }
     return new Promise((resolve) => {
       this.#acks.push({ claim, job, onAcked: resolve });
-      this.#acking ??= this.#track(this.#sendAcks());
+      if (this.#acking < ACKS_AT_ONCE) void this.#track(this.#sendAcks());
     });
   }
 
   async #sendAcks(): Promise<void> {
     const { queue, emit } = this.#options;
+    this.#acking += 1;
     // Lets the other jobs of the same batch join.
     await Promise.resolve();
     while (this.#acks.length > 0) {
@@ -68,7 +72,7 @@ export class Settler {
       }
       for (const { onAcked } of batch) onAcked();
     }
-    this.#acking = undefined;
+    this.#acking -= 1;
   }
 
   async #fail(claim: Claim, { jobId, tasks }: JobFacts, error: RunnerError): Promise<void> {

@@ -48,8 +48,7 @@ export class Ticket {
 
   /** The batch is over; units without an outcome have failed with its error. */
   endBatch(error: RunnerError | undefined): void {
-    const missing = error ?? new RunnerError('INTERNAL', 'A batch ended without an outcome for this item.');
-    if (this.#waiting.size > 0) this.#errors.push(missing);
+    if (this.#waiting.size > 0) this.#errors.push(error ?? withoutOutcome());
     this.#waiting.clear();
     this.#closeIfDone();
   }
@@ -84,6 +83,10 @@ export class Ticket {
     const error = decisiveError(this.#errors);
     this.#ports.onVerdict(error === undefined ? { kind: 'done' } : { kind: 'failed', error });
   }
+}
+
+function withoutOutcome(): RunnerError {
+  return new RunnerError('INTERNAL', 'A batch ended without an outcome for this item.');
 }
 
 function checkDeliveries(deliveries: unknown, task: string): readonly Delivery[] {

@@ -1,4 +1,4 @@
-import { workerData } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { RunnerError } from './errors.js';
 import { readExternalLocations } from './models/external-data.js';
 import { preparedGraph } from './pool/prepared-graph.js';
@@ -112,7 +112,7 @@ function serveThread({
     shared,
     threads,
   );
-  return (request) => server.handle(request);
+  return (request) => server.handle(request, (said) => parentPort?.postMessage(said));
 }
 
 export default serveThread(workerData as WorkerData);

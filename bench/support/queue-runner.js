@@ -4,6 +4,8 @@
 import { createRunner, memorySink, redisQueue } from 'clip-runner';
 import idleTask, { idleJobs } from './idle-task.js';
 
+/** Telling costs as much as several jobs. */
+const TELL_EVERY_MS = 10;
 const [url, name, maxInFlight] = process.argv.slice(2);
 const runner = createRunner({
   queue: redisQueue({ url, name, jobs: idleJobs }),
@@ -26,7 +28,7 @@ const tell = () => {
 runner.on('job:done', () => {
   if (isTelling) return;
   isTelling = true;
-  setImmediate(tell);
+  setTimeout(tell, TELL_EVERY_MS);
 });
 runner.on('job:buried', ({ error }) => process.send({ failed: error.message }));
 process.once('SIGTERM', () => runner.stop().then(() => process.disconnect()));

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { coerceError } from '../errors.js';
-import type { ChildLine, ChildMessage, ChildRequest, ThreadItem, ThreadMessage } from './protocol.js';
+import type { ChildLine, ChildMessage, ChildRequest, ThreadItem } from './protocol.js';
+import { SaidTogether } from './said-together.js';
 import { ThreadPool } from './thread-pool.js';
 
 /** How often the parent hears how much memory this process takes. */
@@ -19,10 +20,11 @@ type Post = (message: ChildMessage, onSent?: () => void) => void;
 export class ChildServer {
   readonly #post: Post;
   #pool: ThreadPool | undefined;
-  #lines: ChildLine[] = [];
+  readonly #lines: SaidTogether<ChildLine>;
 
   constructor(post: Post) {
     this.#post = post;
+    this.#lines = new SaidTogether((lines) => post({ type: 'said', lines }), failedInstead);
   }
 
   handle(request: ChildRequest): void {
@@ -33,7 +35,7 @@ export class ChildServer {
 
   /** Tells the parent why, and ends this process. */
   die(thrown: unknown): void {
-    this.#flush();
+    this.#lines.flush();
     this.#post({ type: 'dying', message: coerceError(thrown).message }, () => this.end());
   }
 
@@ -59,47 +61,23 @@ export class ChildServer {
   async #run(batch: number, items: readonly ThreadItem[]): Promise<void> {
     try {
       await this.#pool?.run(items, (message) => {
-        if (message.type !== 'end') this.#say({ batch, message });
+        if (message.type !== 'end') this.#lines.say({ batch, message });
       });
-      this.#say({ batch, message: { type: 'end' } });
+      this.#lines.say({ batch, message: { type: 'end' } });
     } catch (thrown) {
       const error = coerceError(thrown);
       // Native code of a thread that ended may have left anything behind; and the parent knows what to do with the items.
       if (error.code === 'THREAD_DIED') this.die(error);
-      else this.#say({ batch, message: { type: 'end', error: error.toEnvelope() } });
-    }
-  }
-
-  /** What the threads say in one turn of the loop goes in one message: a batch of texts has hundreds of lines. */
-  #say(line: ChildLine): void {
-    this.#lines.push(line);
-    if (this.#lines.length === 1) setImmediate(() => this.#flush());
-  }
-
-  #flush(): void {
-    const lines = this.#lines;
-    this.#lines = [];
-    if (lines.length === 0) return;
-    try {
-      this.#post({ type: 'said', lines });
-    } catch {
-      // One of them has a value that crosses threads but not processes (a port, shared memory): it fails alone.
-      for (const line of lines) this.#sayAlone(line);
-    }
-  }
-
-  #sayAlone(line: ChildLine): void {
-    try {
-      this.#post({ type: 'said', lines: [line] });
-    } catch (thrown) {
-      this.#post({ type: 'said', lines: [{ ...line, message: failedFor(line.message, thrown) }] });
+      else this.#lines.say({ batch, message: { type: 'end', error: error.toEnvelope() } });
     }
   }
 }
 
-function failedFor(message: ThreadMessage, thrown: unknown): ThreadMessage {
-  if (message.type !== 'outcome') return message;
-  return { ...message, outcome: { ok: false, error: coerceError(thrown, 'TASK_FAILED').toEnvelope() } };
+/** For a value that crosses threads but not processes (a port, shared memory). */
+function failedInstead({ batch, message }: ChildLine, thrown: unknown): ChildLine {
+  if (message.type !== 'outcome') throw thrown;
+  const error = coerceError(thrown, 'TASK_FAILED').toEnvelope();
+  return { batch, message: { ...message, outcome: { ok: false, error } } };
 }
 
 function raiseOomScore(): void {

@@ -5,7 +5,7 @@ import type { TensorData, TensorInfo } from '../tensor.js';
 
 /**
  * The only shapes that cross threads and processes: plain data that can be cloned.
- * Progress and outcomes come through the port of the request, or under the number of the batch, in order, closed by `end`.
+ * Progress and outcomes come under the number of the exchange or batch, in order, closed by `end`.
  */
 
 /** What a thread is started with. */
@@ -68,14 +68,14 @@ export interface SessionSettings {
   readonly intraOpThreads: number;
 }
 
-export type ThreadRequest =
-  | { readonly type: 'load'; readonly port: MessagePortLike }
-  | { readonly type: 'batch'; readonly port: MessagePortLike; readonly items: readonly ThreadItem[] };
+export type ThreadRequest = { readonly exchange: number } & (
+  { readonly type: 'load' } | { readonly type: 'batch'; readonly items: readonly ThreadItem[] }
+);
 
-/** A `MessagePort` of `node:worker_threads`; named so that this file needs no runtime import. */
-interface MessagePortLike {
-  postMessage(message: ThreadMessage, transfer?: readonly ArrayBuffer[]): void;
-  close(): void;
+/** What a thread says to one request, in order; `end` is the last. */
+export interface ThreadSaid {
+  readonly exchange: number;
+  readonly messages: readonly ThreadMessage[];
 }
 
 export interface ThreadItem {

@@ -1,7 +1,6 @@
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { RunnerError, coerceError } from '../errors.js';
-import type { ProcessMemory } from '../process-memory.js';
+import { makeRssGauge, type ProcessMemory } from '../process-memory.js';
 import { loadTimeout, withDeadline } from './deadline.js';
 import { entryUrl } from './entry-url.js';
 import { BATCHES_PER_THREAD, type Pool, type PoolOptions } from './pool.js';
@@ -12,6 +11,7 @@ import {
   type ThreadItem,
   type ThreadMessage,
   type ThreadRequest,
+  type ThreadSaid,
   type ThreadUnit,
   type WorkerData,
 } from './protocol.js';
@@ -32,10 +32,13 @@ export class ThreadPool implements Pool {
   readonly #piscina: Piscina<ThreadRequest, void>;
   readonly #shared: SharedState = new Int32Array(new SharedArrayBuffer(8));
   readonly #inFlight = new Set<Promise<void>>();
+  readonly #listeners = new Map<number, (message: ThreadMessage) => void>();
+  #exchanges = 0;
   #onFree: () => void = () => undefined;
   #onStuck: (error: RunnerError) => void = () => undefined;
   #overdue = 0;
   #loadedRssBytes = 0;
+  readonly #rss = makeRssGauge();
   #closing: Promise<void> | undefined;
 
   /** `isOwnProcess`: nothing but these threads is in the process. */
@@ -60,6 +63,11 @@ export class ThreadPool implements Pool {
     });
     // Piscina repeats errors of its threads here; without a listener they would end the process.
     this.#piscina.on('error', () => undefined);
+    this.#piscina.on('message', (said: Partial<ThreadSaid> | undefined) => {
+      // A task of the user's own may say something to nobody.
+      const { exchange = 0, messages = [] } = said ?? {};
+      for (const message of messages) this.#listeners.get(exchange)?.(message);
+    });
   }
 
   whenFree(callback: () => void): void {
@@ -90,7 +98,7 @@ export class ThreadPool implements Pool {
     let units: readonly ThreadUnit[] = [];
     const tasks = Array.from({ length: this.threads * BATCHES_PER_THREAD }, () =>
       this.#exchange(
-        (port) => ({ type: 'load', port }),
+        (exchange) => ({ type: 'load', exchange }),
         (message) => {
           if (message.type === 'loaded') units = message.units;
         },
@@ -105,7 +113,7 @@ export class ThreadPool implements Pool {
 
   memory(): ProcessMemory {
     const limitBytes = memoryLimit(this.#options.maxMemoryBytes, this.#loadedRssBytes);
-    return { rssBytes: process.memoryUsage.rss(), limitBytes };
+    return { rssBytes: this.#rss(), limitBytes };
   }
 
   async run(items: readonly ThreadItem[], onMessage: (message: ThreadMessage) => void): Promise<void> {
@@ -113,7 +121,7 @@ export class ThreadPool implements Pool {
     const transfer = copies.flatMap(({ input }) => ('bytes' in input ? [input.bytes.buffer as ArrayBuffer] : []));
     let isOver = false;
     const running = this.#exchange(
-      (port) => ({ type: 'batch', port, items: copies }),
+      (exchange) => ({ type: 'batch', exchange, items: copies }),
       (message) => {
         if (!isOver) onMessage(message);
       },
@@ -158,35 +166,36 @@ export class ThreadPool implements Pool {
 
   /** One request and its messages, up to `end`. Counts as in flight until the thread is really done with it. */
   #exchange(
-    request: (port: MessagePort) => ThreadRequest,
+    request: (exchange: number) => ThreadRequest,
     onMessage: (message: ThreadMessage) => void,
     transfer: readonly ArrayBuffer[] = [],
   ): Promise<void> {
-    const { port1, port2 } = new MessageChannel();
+    this.#exchanges += 1;
+    const exchange = this.#exchanges;
     const ended = new Promise<void>((resolve, reject) => {
-      port1.on('message', (message: ThreadMessage) => {
+      this.#listeners.set(exchange, (message) => {
         onMessage(message);
         if (message.type !== 'end') return;
         if (message.error === undefined) resolve();
         else reject(RunnerError.fromEnvelope(message.error));
       });
     });
-    const returned = this.#piscina.run(request(port2), { transferList: [port2, ...transfer] });
+    const returned = this.#piscina.run(request(exchange), { transferList: [...transfer] });
     // The messages and the return travel apart: `end` closes the former, a dead thread only fails the latter.
     const failed = returned.then(
       () => ended,
       (thrown: unknown) => Promise.reject(threadDied(thrown)),
     );
-    const exchange = Promise.all([Promise.race([ended, failed]), failed]).then(() => undefined);
-    const tracked = exchange
+    const over = Promise.all([Promise.race([ended, failed]), failed]).then(() => undefined);
+    const tracked = over
       .catch(() => undefined)
       .finally(() => {
-        port1.close();
+        this.#listeners.delete(exchange);
         this.#inFlight.delete(tracked);
         this.#onFree();
       });
     this.#inFlight.add(tracked);
-    return exchange;
+    return over;
   }
 }
 

@@ -4,6 +4,7 @@ import { runInChunks } from './bisect.js';
 import { ByteBudget } from './byte-budget.js';
 import { Limiter } from './limiter.js';
 import { RunPace } from './pace.js';
+import { SaidTogether } from './said-together.js';
 import {
   SHARED,
   type SharedState,
@@ -11,6 +12,7 @@ import {
   type ThreadItem,
   type ThreadMessage,
   type ThreadRequest,
+  type ThreadSaid,
   type ThreadUnit,
 } from './protocol.js';
 
@@ -42,6 +44,9 @@ export interface ReadPorts {
   /** Resolves when there is room for so many bytes of pixels, which are held until the input is prepared. At most once. */
   readonly admit: (bytes: number) => Promise<void>;
 }
+
+/** What one request's thread says, in order. */
+type Voice = SaidTogether<ThreadMessage>;
 
 type Measure = <T>(stage: StageName, work: () => Promise<T>) => Promise<T>;
 
@@ -76,22 +81,23 @@ export class ThreadServer<Unit extends OpenUnit> {
   }
 
   /** Serves one request. Never throws: what can't be said in an outcome is said in `end`. */
-  async handle(request: ThreadRequest): Promise<void> {
-    const { port } = request;
-    const post = (message: ThreadMessage): void => port.postMessage(message);
+  async handle(request: ThreadRequest, post: (said: ThreadSaid) => void): Promise<void> {
+    const { exchange } = request;
+    const voice: Voice = new SaidTogether((messages) => post({ exchange, messages }), failedInstead);
     try {
-      if (request.type === 'load') await this.#load(post);
-      else await this.#runBatch(request.items, post);
-      post({ type: 'end' });
+      if (request.type === 'load') await this.#load(voice);
+      else await this.#runBatch(request.items, voice);
+      voice.say({ type: 'end' });
     } catch (thrown) {
-      post({ type: 'end', error: coerceError(thrown).toEnvelope() });
+      voice.say({ type: 'end', error: coerceError(thrown).toEnvelope() });
     }
+    voice.flush();
   }
 
   /** The units, opened by the first who asks; a thread that replaces a dead one loads with its first batch. */
-  #open(post: (message: ThreadMessage) => void): Promise<readonly Unit[]> {
+  #open(voice: Voice): Promise<readonly Unit[]> {
     this.#units ??= this.#work
-      .open((task) => post({ type: 'loading', task }))
+      .open((task) => voice.say({ type: 'loading', task }))
       .then((units) => {
         Atomics.add(this.#shared, SHARED.loadedThreads, 1);
         return units;
@@ -104,10 +110,10 @@ export class ThreadServer<Unit extends OpenUnit> {
     return this.#units;
   }
 
-  async #load(post: (message: ThreadMessage) => void): Promise<void> {
+  async #load(voice: Voice): Promise<void> {
     const startedAt = performance.now();
-    const units = await this.#open(post);
-    post({
+    const units = await this.#open(voice);
+    voice.say({
       type: 'loaded',
       units: units.map(({ task, label, device, maxBatch, modelName, dimension }) => ({
         task,
@@ -125,16 +131,16 @@ export class ThreadServer<Unit extends OpenUnit> {
     }
   }
 
-  async #runBatch(items: readonly ThreadItem[], post: (message: ThreadMessage) => void): Promise<void> {
-    const units = await this.#open(post).catch((thrown: unknown) => {
+  async #runBatch(items: readonly ThreadItem[], voice: Voice): Promise<void> {
+    const units = await this.#open(voice).catch((thrown: unknown) => {
       // No job is to blame for a model that a replacement thread can't load: this must not be their permanent failure.
       const message = `A new thread could not load its models: ${coerceError(thrown).message}`;
       throw new RunnerError('THREAD_DIED', message, { cause: thrown });
     });
     const wanted = items.map((item) => units.filter((unit) => isWanted(unit, item.tasks)));
-    const prepared = await this.#prepareAll(items, wanted, post);
+    const prepared = await this.#prepareAll(items, wanted, voice);
     const previous = this.#work.runsAhead === true ? Promise.resolve() : this.#lastRun;
-    const run = previous.then(() => this.#runUnits(units, prepared, post));
+    const run = previous.then(() => this.#runUnits(units, prepared, voice));
     this.#lastRun = run.catch(() => undefined);
     await run;
   }
@@ -142,18 +148,18 @@ export class ThreadServer<Unit extends OpenUnit> {
   async #prepareAll(
     items: readonly ThreadItem[],
     wanted: readonly (readonly Unit[])[],
-    post: (message: ThreadMessage) => void,
+    voice: Voice,
   ): Promise<Map<Unit, Prepared[]>> {
     const prepared = new Map<Unit, Prepared[]>();
     const prepareOne = async (item: ThreadItem, index: number, admit: ReadPorts['admit']): Promise<void> => {
       const units = wanted[index] ?? [];
-      const measure = measurer(post, index);
+      const measure = measurer(voice, index);
       let input: unknown;
       try {
         if (this.#isCancelled()) throw stopped();
         input = await this.#work.read(item, units, { measure, admit });
       } catch (thrown) {
-        for (const unit of units) post(failure(index, unit, thrown, 'INTERNAL'));
+        for (const unit of units) voice.say(failure(index, unit, thrown, 'INTERNAL'));
         return;
       }
       for (const unit of units) {
@@ -163,7 +169,7 @@ export class ThreadServer<Unit extends OpenUnit> {
           prepared.set(unit, entries);
           entries.push({ item: index, value });
         } catch (thrown) {
-          post(failure(index, unit, thrown, 'TASK_FAILED'));
+          voice.say(failure(index, unit, thrown, 'TASK_FAILED'));
         }
       }
     };
@@ -183,7 +189,7 @@ export class ThreadServer<Unit extends OpenUnit> {
   async #runUnits(
     units: readonly Unit[],
     prepared: Map<Unit, Prepared[]>,
-    post: (message: ThreadMessage) => void,
+    voice: Voice,
   ): Promise<void> {
     for (const unit of units) {
       const entries = prepared.get(unit) ?? [];
@@ -191,12 +197,13 @@ export class ThreadServer<Unit extends OpenUnit> {
       const weigh = ({ value }: Prepared): number => unit.weigh?.(value) ?? 1;
       const runChunk = async (chunk: readonly Prepared[]): Promise<readonly unknown[]> => {
         if (this.#isCancelled()) return chunk.map(stopped);
+        voice.flush();
         const startedAt = performance.now();
         const values = await unit.run(chunk.map(({ value }) => value));
         const ms = this.#endRun(startedAt);
         const weight = chunk.reduce((sum, entry) => sum + weigh(entry), 0);
         if (weight > 0) pace.record(weight, ms);
-        post({
+        voice.say({
           type: 'stage',
           stage: 'run',
           ms,
@@ -207,8 +214,8 @@ export class ThreadServer<Unit extends OpenUnit> {
       };
       await runInChunks(entries, { limit: () => pace.limit(unit.maxBatch), weigh }, runChunk, (index, value) => {
         const item = entries[index]?.item ?? 0;
-        if (value instanceof RunnerError) post(failure(item, unit, value, 'TASK_FAILED'));
-        else postValue(post, item, unit, value);
+        if (value instanceof RunnerError) voice.say(failure(item, unit, value, 'TASK_FAILED'));
+        else voice.say({ type: 'outcome', item, task: unit.task, unit: unit.label, outcome: { ok: true, value } });
       });
       prepared.delete(unit);
     }
@@ -237,15 +244,6 @@ function isWanted({ task, label }: UnitName, wanted: readonly string[]): boolean
   return wanted.includes(task) || wanted.includes(`${task}/${label}`);
 }
 
-function postValue(post: (message: ThreadMessage) => void, item: number, unit: UnitName, value: unknown): void {
-  try {
-    post({ type: 'outcome', item, task: unit.task, unit: unit.label, outcome: { ok: true, value } });
-  } catch (thrown) {
-    // A value that can't be cloned (a function, a socket) would otherwise end the thread.
-    post(failure(item, unit, thrown, 'TASK_FAILED'));
-  }
-}
-
 interface UnitName {
   readonly task: string;
   readonly label: string;
@@ -257,15 +255,21 @@ function failure(item: number, unit: UnitName, thrown: unknown, code: ErrorCode)
   return { type: 'outcome', item, task: unit.task, unit: unit.label, outcome: { ok: false, error } };
 }
 
+/** For a value that can't be cloned. */
+function failedInstead(message: ThreadMessage, thrown: unknown): ThreadMessage {
+  if (message.type !== 'outcome') throw thrown;
+  return failure(message.item, { task: message.task, label: message.unit }, thrown, 'TASK_FAILED');
+}
+
 function stopped(): RunnerError {
   return new RunnerError('RUNNER_STOPPED', 'The runner is stopping; this work was not begun.');
 }
 
-function measurer(post: (message: ThreadMessage) => void, item: number): Measure {
+function measurer(voice: Voice, item: number): Measure {
   return async (stage, work) => {
     const startedAt = performance.now();
     const value = await work();
-    post({ type: 'stage', stage, ms: performance.now() - startedAt, items: [item] });
+    voice.say({ type: 'stage', stage, ms: performance.now() - startedAt, items: [item] });
     return value;
   };
 }

@@ -9,7 +9,7 @@ import { reconcile } from './reconcile.js';
 import { triesFields, type RedisKeys } from './redis-keys.js';
 import type { RedisLink } from './redis-link.js';
 import { GIVE_BACK_SUSPECT, runScript } from './redis-scripts.js';
-import { Serial } from './serial.js';
+import { Turns } from './turns.js';
 
 /** Time between attempts to carry out what the server refused. */
 const REPAIR_EVERY_MS = 2000;
@@ -40,13 +40,13 @@ export interface ProcessingListOptions {
 }
 
 /**
- * The list in Redis that holds what this consumer has claimed, and the book that mirrors it. Everything that changes the
- * list goes one after the other, so that list and book can be compared at any moment in between. The one exception is the
- * blocking claim, which comes in by itself: while it is out, nothing is compared.
+ * The list in Redis that holds what this consumer has claimed, and the book that mirrors it. What changes the list goes out
+ * without waiting for the answers of what went before: the server takes one after the other. List and book are compared
+ * only while nothing is under way. The blocking claim has a connection of its own: while it is out, nothing is compared.
  */
 export class ProcessingList {
   readonly #options: ProcessingListOptions;
-  readonly #serial = new Serial();
+  readonly #turns = new Turns();
   /** Removals without an answer. They are never sent again blindly: an identical element may have come since. */
   readonly #debts: Settlement[] = [];
   #isBlocked = false;
@@ -66,7 +66,7 @@ export class ProcessingList {
   /** While `work` runs an element may come in by itself. */
   async whileBlocked<T>(work: () => Promise<T>): Promise<T> {
     // Waits for a comparison that is under way: it would take the newcomer for a ghost.
-    await this.#serial.run(() => {
+    await this.#turns.together(() => {
       this.#isBlocked = true;
       return Promise.resolve();
     });
@@ -77,19 +77,26 @@ export class ProcessingList {
     }
   }
 
-  /** Takes up to `count` elements from the right of `source` into the inbox. */
-  take(source: string, count: number, origin: Held['origin']): Promise<void> {
-    const { link, list, book } = this.#options;
-    return this.#serial.run(async () => {
+  /**
+   * Takes up to `count` elements from the right of `source` into the inbox. Answers how many suspects wait then, where the
+   * server says it.
+   */
+  take(source: string, count: number, origin: Held['origin']): Promise<number | undefined> {
+    const { link, list, keys, book } = this.#options;
+    return this.#turns.together(async () => {
       const replies = await link.pipeline((pipeline) => {
         for (let index = 0; index < count; index += 1) pipeline.lmoveBuffer(source, list, 'RIGHT', 'LEFT');
+        pipeline.llen(keys.suspects);
       });
-      for (const [, reply] of replies) if (Buffer.isBuffer(reply)) book.add(reply, origin);
-      const failure = replies.find(([error]) => error)?.[0];
+      const moves = replies.slice(0, count);
+      for (const [, reply] of moves) if (Buffer.isBuffer(reply)) book.add(reply, origin);
+      const failure = moves.find(([error]) => error)?.[0];
       if (failure) {
         this.doubt();
         throw failure;
       }
+      const suspects = replies[count]?.[1];
+      return typeof suspects === 'number' ? suspects : undefined;
     });
   }
 
@@ -99,7 +106,7 @@ export class ProcessingList {
    */
   acknowledge(finished: readonly Held[]): Promise<void> {
     const { link, list, keys } = this.#options;
-    return this.#serial.run(async () => {
+    return this.#turns.together(async () => {
       const present = finished.filter((held) => held.state === 'settling');
       if (present.length === 0) return;
       const debts = present.map((held) => this.#acknowledgement(held));
@@ -133,7 +140,7 @@ export class ProcessingList {
       };
       // The settlement's own result comes back to it; the list only passes it on.
       const debt = { held, carryOut, finish, fail: reject, rank: 0 } as Settlement;
-      void this.#serial.run(async () => {
+      void this.#turns.together(async () => {
         if (held.state !== 'settling') finish(undefined);
         else await this.#carryOut(debt);
       });
@@ -142,10 +149,11 @@ export class ProcessingList {
 
   /** Compares list and book where there is doubt, adopts what nobody knew of, and carries out what is owed. */
   async reconcileIfDue(): Promise<void> {
-    await this.#serial.run(async () => {
-      if (this.#isBlocked || this.#dueAtMs === undefined || this.#dueAtMs > this.#options.clock.now()) return;
-      await this.#reconcile();
-    });
+    if (this.#isDue()) {
+      await this.#turns.alone(async () => {
+        if (this.#isDue()) await this.#reconcile();
+      });
+    }
     if (this.#debts.length >= MAX_DEBTS) {
       throw new RunnerError(
         'QUEUE_UNAVAILABLE',
@@ -157,7 +165,7 @@ export class ProcessingList {
   /** The same from outside the claim loop: looks at the lengths first, and leaves the work to a claim that is out. */
   async check(): Promise<void> {
     const { link, list, book } = this.#options;
-    await this.#serial.run(async () => {
+    await this.#turns.alone(async () => {
       // With a claim out the lengths say nothing: the next claim compares before it goes.
       if (this.#isBlocked || (await link.use((client) => client.llen(list))) !== book.size) this.doubt();
     });
@@ -167,7 +175,7 @@ export class ProcessingList {
   /** Puts everything back where it came from, in its order. No claim may be out. */
   giveBack(): Promise<number> {
     const { link, list, book, keys } = this.#options;
-    return this.#serial.run(async () => {
+    return this.#turns.alone(async () => {
       // What is owed is finished: it must go before the rest is given back.
       await this.#reconcile();
       try {
@@ -194,6 +202,10 @@ export class ProcessingList {
   close(): void {
     this.#isClosed = true;
     for (const debt of this.#debts.splice(0)) debt.fail(closedError());
+  }
+
+  #isDue(): boolean {
+    return !this.#isBlocked && this.#dueAtMs !== undefined && this.#dueAtMs <= this.#options.clock.now();
   }
 
   async #giveBackChunk(): Promise<number> {

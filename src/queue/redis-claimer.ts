@@ -47,6 +47,8 @@ export class RedisClaimer {
   readonly #options: ClaimerOptions;
   #failures = 0;
   #wasSuspect = false;
+  /** As the server last said; undefined where that is too long ago. */
+  #suspectsLeft: number | undefined;
   /** Until then a blocking claim that we gave up without a goodbye may still be carried out. */
   #strayUntilMs = -Infinity;
 
@@ -95,14 +97,15 @@ export class RedisClaimer {
 
     const count = Math.min(max, MAX_TAKE);
     const isEmpty = (): boolean => book.in('inbox').length === 0;
-    // Every other claim looks at the suspects first, so that many of them don't starve the queue.
+    // Every other claim takes from the suspects first, so that many of them don't starve the queue.
     const isSuspectsTurn = !this.#wasSuspect;
     if (isEmpty() && isSuspectsTurn) await this.#takeSuspect();
-    if (isEmpty()) await processing.take(keys.queue, count, 'queue');
-    if (isEmpty() && !isSuspectsTurn) await this.#takeSuspect();
+    if (isEmpty()) this.#suspectsLeft = await processing.take(keys.queue, count, 'queue');
+    if (isEmpty()) await this.#takeSuspect();
     if (isEmpty()) {
       const client = await blocking.ready(either);
       await this.#block(client, untilMs, signal);
+      this.#suspectsLeft = undefined;
       if (!isEmpty() && !signal.aborted && count > 1) await this.#topUp(count - 1);
     }
     return this.#handOut(max, signal);
@@ -116,10 +119,11 @@ export class RedisClaimer {
     });
   }
 
-  /** At most one suspect at a time. */
+  /** At most one suspect at a time; none where the server has just said that there is none. */
   async #takeSuspect(): Promise<void> {
     const { processing, keys } = this.#options;
-    if (!this.#hasSuspect()) await processing.take(keys.suspects, 1, 'suspects');
+    if (this.#suspectsLeft === 0 || this.#hasSuspect()) return;
+    this.#suspectsLeft = await processing.take(keys.suspects, 1, 'suspects');
   }
 
   #hasSuspect(): boolean {

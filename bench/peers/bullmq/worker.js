@@ -3,6 +3,8 @@
 import { Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 
+/** Telling costs as much as several jobs. */
+const TELL_EVERY_MS = 10;
 const [url, queue, concurrency] = process.argv.slice(2);
 const connection = new Redis(url, { maxRetriesPerRequest: null });
 const worker = new Worker(queue, async () => undefined, {
@@ -23,7 +25,7 @@ worker.on('completed', () => {
   done += 1;
   if (isTelling) return;
   isTelling = true;
-  setImmediate(tell);
+  setTimeout(tell, TELL_EVERY_MS);
 });
 for (const event of ['error', 'failed']) worker.on(event, (...args) => process.send({ failed: String(args.at(-1)) }));
 process.once('SIGTERM', async () => {

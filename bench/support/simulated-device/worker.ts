@@ -1,4 +1,4 @@
-import { workerData } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { RunnerError } from '../../../src/errors.js';
 import { ThreadServer, type OpenUnit } from '../../../src/pool/thread.js';
 import { SessionThread } from '../../../src/pool/session-thread.js';
@@ -33,7 +33,7 @@ function serveDevice({ settings, shared, threads }: WorkerData): (request: Threa
     shared,
     threads,
   );
-  return (request) => server.handle(request);
+  return (request) => server.handle(request, (said) => parentPort?.postMessage(said));
 }
 
 async function openUnit(

@@ -41,8 +41,7 @@ async function run(server: ThreadServer<OpenUnit>, count: number): Promise<reado
   const items = Array.from({ length: count }, (_, index): ThreadItem => {
     return { input: { kind: 'image', path: String(index) }, isTrusted: true, tasks: ['size'] };
   });
-  const port = { postMessage: (message: ThreadMessage) => messages.push(message), close: () => undefined };
-  await server.handle({ type: 'batch', port, items });
+  await server.handle({ type: 'batch', exchange: 1, items }, (said) => messages.push(...said.messages));
   return messages;
 }
 

@@ -7,6 +7,7 @@ import { RunnerError } from '../../../src/errors.js';
 import { QueueHealth } from '../../../src/queue/queue-health.js';
 import type { QueueEvent } from '../../../src/queue/queue.js';
 import { Serial } from '../../../src/queue/serial.js';
+import { Turns } from '../../../src/queue/turns.js';
 import { startTicker } from '../../../src/queue/ticker.js';
 import { anySignal, orAbort, pause, within } from '../../../src/queue/waiting.js';
 import { VERSION } from '../../../src/version.js';
@@ -50,6 +51,58 @@ describe('Serial', () => {
     await expect(failing).rejects.toThrow('no');
     await second;
     expect(log).toEqual(['first', 'second']);
+  });
+});
+
+describe('Turns', () => {
+  /** Pieces of work that begin when they may and end when they are told to. */
+  function makeTurns(): { turns: Turns; log: string[]; ask: (name: string, how: 'together' | 'alone') => () => void } {
+    const turns = new Turns();
+    const log: string[] = [];
+    return {
+      turns,
+      log,
+      ask: (name, how) => {
+        let end!: () => void;
+        const ended = new Promise<void>((resolve) => (end = resolve));
+        void turns[how](async () => {
+          log.push(`${name} begins`);
+          await ended;
+          log.push(`${name} ends`);
+        });
+        return end;
+      },
+    };
+  }
+  const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+  it('lets work go on together, and keeps what must be alone from all of it, in the order asked', async () => {
+    const { log, ask } = makeTurns();
+    const [one, two] = [ask('one', 'together'), ask('two', 'together')];
+    const alone = ask('alone', 'alone');
+    const late = ask('late', 'together');
+    await settled();
+    expect(log).toEqual(['one begins', 'two begins']);
+    two();
+    await settled();
+    expect(log.slice(2)).toEqual(['two ends']);
+    one();
+    await settled();
+    expect(log.slice(3)).toEqual(['one ends', 'alone begins']);
+    alone();
+    await settled();
+    expect(log.slice(5)).toEqual(['alone ends', 'late begins']);
+    late();
+  });
+
+  it('goes on after failures', async () => {
+    const { turns } = makeTurns();
+    const failing = [
+      turns.together(() => Promise.reject(new Error('no'))),
+      turns.alone(() => Promise.reject(new Error('no'))),
+    ];
+    expect((await Promise.allSettled(failing)).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect(await turns.alone(() => Promise.resolve('yes'))).toBe('yes');
   });
 });
 
