@@ -39,6 +39,8 @@ export class Intake {
   readonly #stopping = new AbortController();
   /** When each claim came, the oldest first. */
   readonly #held = new Map<Claim, number>();
+  /** Those of them whose ack is on its way: a claim that is made now gets their places. */
+  readonly #leaving = new Set<Claim>();
   #unfinished = 0;
   #onRoom: (() => void) | undefined;
   #loop: Promise<void> = Promise.resolve();
@@ -51,7 +53,7 @@ export class Intake {
   stats(): Pick<QueueStats, 'queue' | 'inFlight' | 'oldestMs'> {
     const [oldestAt] = this.#held.values();
     const oldestMs = oldestAt === undefined ? undefined : performance.now() - oldestAt;
-    return { queue: this.#options.queue.name, inFlight: this.#held.size, oldestMs };
+    return { queue: this.#options.queue.name, inFlight: this.#inHand(), oldestMs };
   }
 
   /** Claims that will be given back: stopped on their way, or still held. */
@@ -97,7 +99,11 @@ export class Intake {
   }
 
   #room(): number {
-    return this.#options.capacity - this.#held.size;
+    return this.#options.capacity - this.#inHand();
+  }
+
+  #inHand(): number {
+    return this.#held.size - this.#leaving.size;
   }
 
   #share(): number {
@@ -182,9 +188,17 @@ export class Intake {
   async #finish(claim: Claim, job: JobFacts, verdict: JobVerdict, trace: JobTrace | undefined): Promise<void> {
     const error = verdict.kind === 'failed' ? verdict.error : undefined;
     if (error?.code === 'RUNNER_STOPPED') this.#unfinished += 1;
-    await this.#settler.settle(claim, job, verdict);
+    await this.#settler.settle(claim, job, verdict, () => {
+      this.#leaving.add(claim);
+      this.#tellChange();
+    });
     trace?.end(error);
     this.#held.delete(claim);
+    this.#leaving.delete(claim);
+    this.#tellChange();
+  }
+
+  #tellChange(): void {
     const wake = this.#onRoom;
     this.#onRoom = undefined;
     wake?.();

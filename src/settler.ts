@@ -22,6 +22,7 @@ export interface JobFacts {
 interface Ack {
   readonly claim: Claim;
   readonly job: JobFacts;
+  readonly onSent: () => void;
   readonly onAcked: () => void;
 }
 
@@ -39,8 +40,11 @@ export class Settler {
     this.#options = options;
   }
 
-  /** Resolves when the queue knows. A job that was stopped is left as it is: the queue gives it back when it closes. */
-  settle(claim: Claim, job: JobFacts, verdict: JobVerdict): Promise<void> {
+  /**
+   * Resolves when the queue knows. A job that was stopped is left as it is: the queue gives it back when it closes. `onSent` is
+   * called where its ack is on its way: whatever is asked of the queue from then on comes after it.
+   */
+  settle(claim: Claim, job: JobFacts, verdict: JobVerdict, onSent: () => void): Promise<void> {
     if (verdict.kind === 'failed') {
       const { error } = verdict;
       if (error.code === 'RUNNER_STOPPED') return Promise.resolve();
@@ -48,7 +52,7 @@ export class Settler {
         return this.#track(this.#fail(claim, job, error));
     }
     return new Promise((resolve) => {
-      this.#acks.push({ claim, job, onAcked: resolve });
+      this.#acks.push({ claim, job, onSent, onAcked: resolve });
       if (this.#acking < ACKS_AT_ONCE) void this.#track(this.#sendAcks());
     });
   }
@@ -62,7 +66,9 @@ export class Settler {
       const batch = this.#acks;
       this.#acks = [];
       try {
-        await queue.ack(batch.map(({ claim }) => claim));
+        const acked = queue.ack(batch.map(({ claim }) => claim));
+        for (const { onSent } of batch) onSent();
+        await acked;
         for (const { job } of batch) {
           const { jobId, tasks, startedAt } = job;
           emit('job:done', { queue: queue.name, jobId, tasks, ms: performance.now() - startedAt });

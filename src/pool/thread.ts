@@ -186,11 +186,7 @@ export class ThreadServer<Unit extends OpenUnit> {
     return prepared;
   }
 
-  async #runUnits(
-    units: readonly Unit[],
-    prepared: Map<Unit, Prepared[]>,
-    voice: Voice,
-  ): Promise<void> {
+  async #runUnits(units: readonly Unit[], prepared: Map<Unit, Prepared[]>, voice: Voice): Promise<void> {
     for (const unit of units) {
       const entries = prepared.get(unit) ?? [];
       const pace = this.#paceOf(unit);
