@@ -15,6 +15,7 @@ import { TEXTS_VARIABLES, runTexts } from './cli/texts.js';
 import { SERVE_VARIABLES, runServe } from './cli/serve.js';
 import { RunnerError, type ErrorCode } from './errors.js';
 import { VERSION } from './version.js';
+import { keepYoungGenerationSmall } from './young-generation.js';
 
 /** Wrong usage or configuration; everything else that fails exits with 1. */
 const CONFIGURATION_CODES: readonly ErrorCode[] = [
@@ -25,6 +26,8 @@ const CONFIGURATION_CODES: readonly ErrorCode[] = [
   'MODEL_WRONG_LENGTH',
   'DEVICE_UNAVAILABLE',
 ];
+
+keepYoungGenerationSmall();
 
 const program = new Command('clip-runner')
   .description('Pulls photo jobs from Redis, runs CLIP over batches, and posts embeddings back.')

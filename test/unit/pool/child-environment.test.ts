@@ -38,7 +38,12 @@ describe('childEnvironment', () => {
 describe('childFlags', () => {
   it('passes on how modules are found and how much memory they may take', () => {
     const flags = ['--import', 'tsx', '--conditions=dev', '--max-old-space-size=4096', '--experimental-strip-types'];
-    expect(childFlags(flags)).toEqual(flags);
+    expect(childFlags(flags).slice(1)).toEqual(flags);
+  });
+
+  it('keeps the young generation small, where nobody has said how large it may be', () => {
+    expect(childFlags([])).toEqual(['--max-semi-space-size=2']);
+    expect(childFlags(['--max-semi-space-size=32']).at(-1)).toBe('--max-semi-space-size=32');
   });
 
   it('passes on neither files of variables nor debuggers nor code', () => {
@@ -53,7 +58,7 @@ describe('childFlags', () => {
         './x.js',
         '-e',
         '1',
-      ]),
+      ]).slice(1),
     ).toEqual([]);
   });
 });
