@@ -32,6 +32,8 @@ export function modelsCommand(): Command {
   )
     .argument('[name...]', NAMES)
     .option('--repair', 'download again what is damaged')
+    .option('--compare', 'compare fp32, fp16 and q8 as far as they are here: vectors, speed, size and memory')
+    .option('--photos <folder>', 'photos for --compare (default: made pictures)')
     .option('--json', 'print JSON');
   const remove = settingsCommand('remove', 'remove models from the cache', REMOVE_VARIABLES, runRemove)
     .argument('<name...>', 'labels or repositories')

@@ -71,7 +71,9 @@ describe.each(['bash', 'fish'] as const)('%s', (shell) => {
     expect(await ask(shell, '--version', 'mod')).toEqual(['models']);
   });
 
-  it.skipIf(!isThere(shell)).each([['photos'], ['serve'], ['people'], ['dlq', 'list'], ['models', 'pull']])(
+  it
+    .skipIf(!isThere(shell))
+    .each([['photos'], ['serve'], ['people'], ['dlq', 'list'], ['models', 'pull'], ['models', 'verify']])(
     'completes every flag of %s %s',
     async (...command) => {
       const words = command.filter((word) => typeof word === 'string');

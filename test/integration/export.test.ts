@@ -5,13 +5,14 @@ import path from 'node:path';
 import PQueue from 'p-queue';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createRunner, type Runner } from '../../dist/index.js';
-import type { Dtype } from '../../src/model.js';
+import type { PrecisionRow } from '../../src/cli/models/compare/compare-side.js';
+import { DTYPES, type Dtype } from '../../src/model.js';
 import { resolveCaptionModel } from '../../src/models/resolve-caption.js';
 import { ensureExportPython, EXPORTER } from '../support/export-python.js';
 import { captionIds } from '../support/captioner.js';
 import { cosine, IMAGES } from '../support/fixtures.js';
 import { putCommit } from '../support/model-cache.js';
-import { type Ending, plainEnvironment, Program } from '../support/program.js';
+import { type Ending, plainEnvironment, Program, ROOT } from '../support/program.js';
 
 /** A tenth would do; other programs may want the processors, too. */
 const EXPORT_MS = 900_000;
@@ -26,6 +27,8 @@ const TEXTS = [
 ];
 /** How near to torch a dtype must be, through everything: decoder, resampler, tokenizer, graph. */
 const LEAST_COSINE = { fp32: 0.99999, fp16: 0.999, q8: 0.95 } as const satisfies Record<Dtype, number>;
+/** The type of the weights of its matrix products. */
+const WEIGHTS = { fp32: 'float32', fp16: 'float16', q8: 'int8' } as const satisfies Record<Dtype, string>;
 const FAMILIES = ['clip', 'chinese-clip', 'siglip'] as const;
 /** Models that must be refused by an exporter, with the exit code and a part of the message. */
 const REFUSED = [
@@ -192,6 +195,31 @@ describe.each(FAMILIES)('a model of the family %s', (model) => {
       expect(content).not.toContain(root);
     }
   });
+});
+
+describe('the dtypes of an export', () => {
+  it(
+    'are all fit for use by the verdict of models verify --compare',
+    async () => {
+      await exports['siglip']!;
+      const cli = path.join(ROOT, 'dist', 'cli.js');
+      const flags = '--compare --json --dim 0 --device cpu'.split(' ');
+      const args = [cli, 'models', 'verify', exported('siglip'), ...flags];
+      const { ended, stdout, stderr } = await runProgram(process.execPath, args);
+      expect([ended, stderr]).toEqual([0, '']);
+      const { rows } = (JSON.parse(stdout) as { models: [{ rows: PrecisionRow[] }] }).models[0];
+      expect(rows.map(({ side, dtype }) => `${side} ${dtype}`)).toEqual(
+        ['vision', 'text'].flatMap((side) => DTYPES.map((dtype) => `${side} ${dtype}`)),
+      );
+      for (const { side, dtype, verdict, fidelity, weights = [] } of rows) {
+        const types = new Set(weights.filter(({ use }) => use === 'MatMul').map(({ type }) => type));
+        expect({ side, dtype, types: [...types] }).toEqual({ side, dtype, types: [WEIGHTS[dtype]] });
+        if (dtype === 'fp16') expect({ side, verdict }).toEqual({ side, verdict: 'equal' });
+        expect(fidelity?.min ?? 1, `${side} ${dtype}`).toBeGreaterThanOrEqual(LEAST_COSINE[dtype]);
+      }
+    },
+    EXPORT_MS,
+  );
 });
 
 describe('a captioner', () => {

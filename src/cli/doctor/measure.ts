@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,6 +9,7 @@ import { createRunner, type Runner } from '../../runner.js';
 import { memorySink } from '../../sink/memory.js';
 import type { ModelStats, RunnerStats } from '../../stats.js';
 import { makeJpeg } from '../../tasks/image/sharp.js';
+import { peakBytes } from '../peak-memory.js';
 
 /** The size of a usual camera's photos. */
 const WIDTH = 4000;
@@ -123,12 +124,6 @@ async function timeRun(
       stages.map((stage) => [stage, (msOf(after, stage) - msOf(start.stats, stage)) / count]),
     ),
   };
-}
-
-async function peakBytes(pid: number): Promise<number | undefined> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-  const kib = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1];
-  return kib === undefined ? undefined : Number(kib) * 1024;
 }
 
 function stopped(): RunnerError {

@@ -1,4 +1,4 @@
-import { RunnerError, coerceError, type ErrorCode } from '../../errors.js';
+import { RunnerError, coerceError } from '../../errors.js';
 import { parseModels } from '../../model-names.js';
 import type { Dtype, ModelName } from '../../model.js';
 import { hubOptionsFromEnv, resolveHubOptions, type HubOptions } from '../../models/hub-options.js';
@@ -11,6 +11,8 @@ import { createRunner } from '../../runner.js';
 import type { Call } from '../command.js';
 import { MODEL_VARIABLES, modelOptions } from '../runner-settings.js';
 import type { VariableName } from '../variables.js';
+import { COMPARE_VARIABLES, runCompare } from './compare.js';
+import { damageFindings, type Finding } from './damage.js';
 import { inspectModel, type Inspection } from './model-folders.js';
 import { NAMING_VARIABLES, namedModels, type NamedModel } from './named-models.js';
 import { SIDE_WORDS } from './overview-text.js';
@@ -19,18 +21,13 @@ import { print, sizeText } from './table.js';
 
 export const VERIFY_VARIABLES = [
   ...new Set([...MODEL_VARIABLES, ...NAMING_VARIABLES]),
+  ...COMPARE_VARIABLES,
   'faceDim',
   'faceSize',
   'logLevel',
 ] as const satisfies readonly VariableName[];
 
 type VerifyCall = Call<(typeof VERIFY_VARIABLES)[number]>;
-
-/** What is wrong with a model, and what to do. */
-interface Finding {
-  readonly code: ErrorCode;
-  readonly message: string;
-}
 
 interface Verdict {
   readonly name: string;
@@ -46,10 +43,19 @@ interface Verdict {
   readonly dimension?: number;
 }
 
-/** `clip-runner models verify`: exit code 1 when anything is wrong. Without `--repair` nothing is asked from the network. */
+/**
+ * `clip-runner models verify`: exit code 1 when anything is wrong. Without `--repair` nothing is asked from the network. With
+ * `--compare` the precisions of each model are held against each other instead.
+ */
 export async function runVerify(call: VerifyCall): Promise<number> {
   const { settings, flags, args, env } = call;
   const isRepair = flags['repair'] === true;
+  const isComparison = flags['compare'] === true;
+  if (isComparison && isRepair)
+    throw new RunnerError('OPTIONS_INVALID', '--compare and --repair are two errands: repair first, then compare.');
+  if (flags['photos'] !== undefined && !isComparison)
+    throw new RunnerError('OPTIONS_INVALID', '--photos says what --compare compares with: give both.');
+  if (isComparison) return runCompare(call);
   const hub = hubOptionsFromEnv(env);
   if (isRepair && resolveHubOptions(hub).offline) {
     throw new RunnerError('MODEL_OFFLINE', '--repair downloads, but downloads are off: unset HF_HUB_OFFLINE.');
@@ -152,16 +158,6 @@ function optionsFor(
     case 'clip':
       return { models: [{ label, name }], tasks: sides.map((side) => (side === 'vision' ? 'clip' : 'text')) };
   }
-}
-
-function damageFindings({ damaged, damagedCuts }: Inspection, { name }: NamedModel): readonly Finding[] {
-  const advice = `run "clip-runner models verify ${name} --repair".`;
-  return [
-    ...damaged.map((path) => `${path} is not what was downloaded (its hash differs): ${advice}`),
-    ...damagedCuts.map(
-      ({ folder }) => `${folder}, cut from a graph with both towers, is not what was written: ${advice}`,
-    ),
-  ].map((message) => ({ code: 'MODEL_CORRUPT', message }));
 }
 
 function toFinding({ code, message }: RunnerError): Finding {

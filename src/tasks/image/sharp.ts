@@ -117,3 +117,10 @@ export async function makeJpeg(width: number, height: number): Promise<Buffer> {
     .jpeg({ quality: 88 })
     .toBuffer();
 }
+
+/** Makes a JPEG of pixels, the same bytes each time. For measurements that must see the same picture on every machine. */
+export async function encodeJpeg({ data, width, height }: DecodedPixels): Promise<Buffer> {
+  return sharp(data, { raw: { width, height, channels: 3 } })
+    .jpeg({ quality: 90 })
+    .toBuffer();
+}
