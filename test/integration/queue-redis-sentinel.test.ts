@@ -73,5 +73,5 @@ describe('redisQueue with Sentinels', () => {
       return (await isPrimary.llen(lab.name)) + (await isPrimary.llen(list)) === 0;
     });
     expect(late).toContain('b');
-  }, 60_000);
+  });
 });
