@@ -22,7 +22,7 @@ let keys: RedisKeys;
 beforeAll(async () => {
   cluster = await startCluster();
   return () => cluster.stop();
-}, 60_000);
+});
 beforeEach(async () => {
   const [{ server }] = cluster.nodes as [RedisCluster['nodes'][0]];
   lab = makeLab({ server, client: cluster.client });

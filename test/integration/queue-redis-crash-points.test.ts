@@ -37,7 +37,7 @@ const STILL = {
 };
 
 /** More than a busy machine needs to push something, or for a new connection. */
-const PATIENT_MS = 2000;
+const PATIENT_MS = 400;
 
 /** One consumer on its way to Redis, and what a test knows of the queue. */
 interface Scene {

@@ -11,7 +11,7 @@ let lab: RedisLab;
 beforeAll(async () => {
   redis = await startSentinels();
   return () => redis.stop();
-}, 60_000);
+});
 beforeEach(() => {
   lab = makeLab({ server: redis.primary, client: redis.client });
 });

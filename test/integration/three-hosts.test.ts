@@ -64,7 +64,6 @@ interface Host extends NetworkHost {
 
 it.skipIf(reason !== undefined)(
   'three hosts, one cut off and back again, one without power: every photo called back, no list keeps anything',
-  { timeout: 180_000 },
   async () => {
     const network = makeHosts(3);
     const redis = await startRedis({ host: network.address, config: { 'protected-mode': 'no' } });

@@ -142,7 +142,7 @@ export function describeQueueModel(makeWorld: () => Promise<ModelWorld>, shards:
     }
   });
 
-  it(`keeps its invariants in ${runs} random histories (seed ${seed})`, { timeout: 300_000 }, async () => {
+  it(`keeps its invariants in ${runs} random histories (seed ${seed})`, { timeout: 900_000 }, async () => {
     if (path !== undefined) {
       await fc.assert(property, { seed, path, endOnFailure: true });
       return;
