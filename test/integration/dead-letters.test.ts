@@ -248,7 +248,7 @@ describe('deadLetters().redrive', () => {
       void die('{"photo_id":-1}');
     };
     expect(await open().redrive({}, { onProgress, perSecond: 5000 })).toBe(600);
-    await expect.poll(() => client.llen(keys.deadLetters)).toBe(again);
+    await expect.poll(() => client.llen(keys.deadLetters), { timeout: 60_000 }).toBe(again);
     expect(again).toBeGreaterThan(1);
   });
 

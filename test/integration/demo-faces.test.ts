@@ -17,7 +17,7 @@ beforeAll(async () => {
   await runner.start();
   const faces = await runner.detectFaces(galleryPhotos.map((photo) => path.join(GALLERY_PHOTOS, photo)));
   found = new Map(galleryPhotos.map((photo, index) => [photo, faces[index]!]));
-}, 120_000);
+});
 afterAll(() => runner.stop());
 
 describe("the demo's pair of a face detector and a recogniser", () => {

@@ -34,7 +34,7 @@ beforeAll(async () => {
   runner = createRunner({ models: [{ label: 'demo', name: MODEL }], tasks: ['clip', 'text'], device: 'cpu' });
   await runner.start();
   photos = await runner.embedImages(galleryPhotos.map((name) => path.join(GALLERY_PHOTOS, name)));
-}, 120_000);
+});
 afterAll(() => runner.stop());
 
 /** The sentences of all photos, the best first, for each of the texts. */

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { GALLERY, GALLERY_PHOTOS, galleryPhotos, photosOfPeople } from '../support/demo-people.js';
 import { plainEnvironment, Program, ROOT, runNode, type Ending } from '../support/program.js';
+import { keysLeft } from '../support/queue-left.js';
 import { startRedis, type RedisServer } from '../support/redis-server.js';
 
 const PHOTOS = path.join(ROOT, 'examples', 'photos');
@@ -77,7 +78,7 @@ describe('02-redis', () => {
       '/api/internal/photos/2/ml_result image 64 numbers',
       'dead letter: not_found for no-such-photo.jpg',
     ]);
-    expect(await redis.client().keys('*')).toEqual([]);
+    expect(await keysLeft(redis.client())).toEqual([]);
   });
 });
 
@@ -197,7 +198,7 @@ describe('the demo', () => {
       expect(ended).toBe(0);
       expect(stdout).toContain('jobs go into Redis');
       expect(stdout).toContain('160 callbacks for 80 photos');
-      expect(await redis.client().keys('*')).toEqual([]);
+      expect(await keysLeft(redis.client())).toEqual([]);
     } finally {
       await redis.stop();
     }

@@ -2,7 +2,6 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import PQueue from 'p-queue';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createRunner, type Runner } from '../../dist/index.js';
 import type { PrecisionRow } from '../../src/cli/models/compare/compare-side.js';
@@ -65,46 +64,47 @@ let root: string;
 let python: string;
 let torch: Readonly<Record<string, TorchValues>>;
 let captions: readonly TorchCaption[];
-let exports: Readonly<Record<string, Promise<Ending>>>;
+let exports: Program;
 let runner: Runner | undefined;
-/** An export is one busy thread that imports torch for seconds: two at a time, all begun before the tests. */
-const queue = new PQueue({ concurrency: 2 });
+/** Exports are all begun before the tests, two at a time, since one is a single busy thread. */
+const AT_A_TIME = 2;
+/** What a disk that is full has room for. */
+const FULL = [
+  ['the tokenizer', 16],
+  ['a graph', 128],
+] as const;
 
 beforeAll(async () => {
   python = await ensureExportPython();
   root = await mkdtemp(path.join(tmpdir(), 'clip-runner-export-'));
   ({ vectors: torch, captions } = await makeModels());
-  const families = FAMILIES.map((model) => [model, exportModel('clip', made(model), exported(model))] as const);
-  const blip = exportModel('blip', made('blip'), exported('blip'));
   // Any folder with a model will do as the older one, which --force replaces.
-  await cp(made('clip'), exported('clip-own-end'), { recursive: true });
-  const options = ['--force', '--dtype', 'fp32', '--external-data'];
-  const ownEnd = exportModel('clip', made('clip-own-end'), exported('clip-own-end'), ...options);
-  const refused = REFUSED.map(
-    ([model, exporter]) =>
-      [
-        `refused ${model}`,
-        exportModel(exporter, made(model), path.join(root, 'refused', model, 'x'), '--dtype', 'fp16'),
-      ] as const,
-  );
-  const alone = exportModel('clip', made('clip'), exported('clip-fp32'), '--dtype', 'fp32');
-  exports = Object.fromEntries([
-    ...families,
-    ['blip', blip],
-    ['clip-own-end', ownEnd],
-    ['clip-fp32', alone],
-    ...refused,
+  for (const goal of [exported('clip-own-end'), ...FULL.map(([, kibibytes]) => tooSmall(kibibytes))])
+    await cp(made('clip'), goal, { recursive: true });
+  exports = exportMany([
+    ...FAMILIES.map((model) => run(model, 'clip', [made(model), exported(model)])),
+    run('blip', 'blip', [made('blip'), exported('blip')]),
+    run('clip-own-end', 'clip', [
+      ...[made('clip-own-end'), exported('clip-own-end'), '--force', '--dtype', 'fp32', '--external-data'],
+    ]),
+    ...FULL.map(([what, kibibytes]) => ({
+      ...run(what, 'clip', [made('clip'), tooSmall(kibibytes), '--dtype', 'fp32', '--force']),
+      mostFileBytes: kibibytes * 1024,
+    })),
+    ...REFUSED.map(([model, exporter]) =>
+      run(`refused ${model}`, exporter, [made(model), path.join(root, 'refused', model, 'x'), '--dtype', 'fp16']),
+    ),
   ]);
 }, 2 * EXPORT_MS);
 afterEach(() => runner?.stop());
 afterAll(async () => {
-  queue.clear();
-  await queue.onIdle();
+  exports.child.kill('SIGKILL');
   await rm(root, { recursive: true, force: true });
 });
 
 const made = (model: string): string => path.join(root, 'models', model);
 const exported = (model: string): string => path.join(root, 'exported', model);
+const tooSmall = (kibibytes: number): string => path.join(root, `full-${kibibytes}`, 'x');
 
 async function makeModels(): Promise<{ vectors: typeof torch; captions: typeof captions }> {
   const request = JSON.stringify({ pictures: PICTURES, texts: TEXTS, newTokens: NEW_TOKENS });
@@ -114,27 +114,43 @@ async function makeModels(): Promise<{ vectors: typeof torch; captions: typeof c
   return JSON.parse(stdout) as Awaited<ReturnType<typeof makeModels>>;
 }
 
+/** As a user does it. */
 function exportModel(exporter: 'clip' | 'blip', ...args: string[]): Promise<Ending> {
-  return queue.add(() => runPython([path.join(EXPORTER, `export_${exporter}.py`), ...args]));
+  return runPython([path.join(EXPORTER, `export_${exporter}.py`), ...args]);
+}
+
+interface ExportRun {
+  readonly name: string;
+  readonly exporter: string;
+  readonly args: readonly string[];
+  /** No file can be larger than that: what writing to a full disk looks like from within. */
+  readonly mostFileBytes?: number;
+}
+
+const run = (name: string, exporter: 'clip' | 'blip', args: readonly string[]): ExportRun => ({
+  ...{ name, exporter: `export_${exporter}.py`, args },
+});
+
+/** The same in forks of a process that has imported torch, which takes longer than most of these runs. */
+function exportMany(runs: readonly ExportRun[]): Program {
+  return startPython([path.join(EXPORTER, 'test', 'run_many.py'), String(AT_A_TIME), JSON.stringify(runs)]);
+}
+
+/** How one of them has ended, as soon as it has. */
+async function endingOf(name: string): Promise<Ending> {
+  return JSON.parse(await exports.prints(new RegExp(`^\\{"name": "${name}",.*\n`, 'm'))) as Ending;
 }
 
 function runPython(args: readonly string[]): Promise<Ending> {
-  return runProgram(python, args);
+  return startPython(args).end();
 }
 
-function runProgram(command: string, args: readonly string[]): Promise<Ending> {
+function startPython(args: readonly string[]): Program {
   const cache = { HF_HUB_CACHE: path.join(root, 'hub') };
   // What is compiled once serves all, and nothing is left in the exporter's folder.
   const compiled = { PYTHONPYCACHEPREFIX: path.join(path.dirname(python), '..', 'compiled') };
   const env = plainEnvironment({ HF_HUB_OFFLINE: '1', ...compiled, ...cache });
-  return new Program(command, args, { env, withinMs: EXPORT_MS }).end();
-}
-
-/** Exports where no file can be larger than that: what writing to a full disk looks like from within. */
-function exportWithin(kibibytes: number, model: string, goal: string, ...options: string[]): Promise<Ending> {
-  const script = `ulimit -f ${2 * kibibytes}; exec "$@"`;
-  const command = [python, path.join(EXPORTER, 'export_clip.py'), model, goal, '--dtype', 'fp32', ...options];
-  return queue.add(() => runProgram('sh', ['-c', script, 'sh', ...command]));
+  return new Program(python, args, { env, withinMs: EXPORT_MS });
 }
 
 /** Least cosine to torch over all pictures and texts, by the library as it is shipped. */
@@ -168,7 +184,7 @@ describe('the models of this test', () => {
 describe.each(FAMILIES)('a model of the family %s', (model) => {
   let ending: Ending;
   beforeAll(async () => {
-    ending = await exports[model]!;
+    ending = await endingOf(model);
   }, EXPORT_MS);
 
   it('is exported in three dtypes, each compared with torch', () => {
@@ -226,7 +242,7 @@ describe('a captioner', () => {
   const graphs = ['text_decoder_with_past_model', 'vision_model'];
   let ending: Ending;
   beforeAll(async () => {
-    ending = await exports['blip']!;
+    ending = await endingOf('blip');
   }, EXPORT_MS);
 
   it('is exported in three dtypes, each compared with torch', () => {
@@ -284,7 +300,7 @@ describe('a CLIP whose configuration names its own end token', () => {
   it(
     'pools there, also with its weights beside the graphs, and takes the place of an older folder',
     async () => {
-      const { ended, stderr } = await exports['clip-own-end']!;
+      const { ended, stderr } = await endingOf('clip-own-end');
       expect(stderr).toBe('');
       expect(ended).toBe(0);
       expect(readdirSync(exported('clip-own-end')).sort()).toEqual([...CONFIGS, 'onnx'].sort());
@@ -304,8 +320,17 @@ describe('weights', () => {
   it(
     'are the same in fp32 whether or not other dtypes are made of the same model',
     async () => {
-      expect((await exports['clip-fp32']!).ended).toBe(0);
-      await exports['clip']!;
+      const { ended, stdout, stderr } = await exportModel(
+        'clip',
+        made('clip'),
+        exported('clip-fp32'),
+        '--dtype',
+        'fp32',
+      );
+      expect(stderr).toBe('');
+      expect(stdout).toContain(`wrote ${exported('clip-fp32')}`);
+      expect(ended).toBe(0);
+      await endingOf('clip');
       for (const graph of ['text_model.onnx', 'vision_model.onnx']) {
         const [alone, among] = ['clip-fp32', 'clip'].map((model) =>
           readFileSync(path.join(exported(model), 'onnx', graph)),
@@ -318,21 +343,14 @@ describe('weights', () => {
 });
 
 describe('a disk that is full', () => {
-  it.each([
-    ['the tokenizer', 16],
-    ['a graph', 128],
-  ])(
+  it.each(FULL)(
     'is one line and exit 1, nothing is left behind, and what was there stays: %s has no room',
-    async (_, kibibytes) => {
-      const parent = path.join(root, `full-${kibibytes}`);
-      const goal = path.join(parent, 'x');
-      await cp(made('clip'), goal, { recursive: true });
-      const before = readdirSync(goal);
-      const { ended, stderr } = await exportWithin(kibibytes, made('clip'), goal, '--force');
+    async (what, kibibytes) => {
+      const { ended, stderr } = await endingOf(what);
       expect(stderr).toMatch(/^error: .*can't be written: File too large.*\n$/);
       expect(ended).toBe(1);
-      expect(readdirSync(parent)).toEqual(['x']);
-      expect(readdirSync(goal)).toEqual(before);
+      expect(readdirSync(path.dirname(tooSmall(kibibytes)))).toEqual(['x']);
+      expect(readdirSync(tooSmall(kibibytes))).toEqual(readdirSync(made('clip')));
     },
     EXPORT_MS,
   );
@@ -342,7 +360,7 @@ describe('what can not be exported', () => {
   it.each(REFUSED)(
     'is refused, and leaves nothing behind: %s',
     async (model, _, code, message) => {
-      const { ended, stderr } = await exports[`refused ${model}`]!;
+      const { ended, stderr } = await endingOf(`refused ${model}`);
       expect(stderr).toContain(message);
       expect(stderr.trimEnd().split('\n')).toHaveLength(1);
       expect(ended).toBe(code);

@@ -30,7 +30,7 @@ describe.each(BACKENDS)('the page of the gallery on %s', (backend) => {
   let lab: GalleryLab;
   beforeAll(async () => {
     lab = await GalleryLab.withRunner(backend);
-  }, 120_000);
+  });
   afterAll(() => lab.close());
 
   let context: BrowserContext;

@@ -30,7 +30,7 @@ describe('clip-runner photos', () => {
     const command = await ready();
     const child = childOf(command);
     await command.kill('SIGKILL');
-    await until('the child is gone', () => !isAlive(child), 2000);
+    await until('the child is gone', () => !isAlive(child));
   });
 
   it('keeps every secret from the child: token, Redis, whatever else is in the environment', async () => {
@@ -88,8 +88,8 @@ describe('clip-runner photos', () => {
     const child = childOf(command);
     const startedAt = performance.now();
     expect(await command.kill('SIGTERM')).toBe(0);
-    expect(performance.now() - startedAt).toBeLessThan(4500);
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
     expect((await lab.client.lrange(queue, 0, -1)).reverse()).toEqual(jobs);
-    await until('the child is gone', () => !isAlive(child), 1000);
+    await until('the child is gone', () => !isAlive(child));
   });
 });

@@ -22,7 +22,7 @@ let keys: RedisKeys;
 beforeAll(async () => {
   cluster = await startCluster();
   return () => cluster.stop();
-}, 60_000);
+});
 beforeEach(async () => {
   const [{ server }] = cluster.nodes as [RedisCluster['nodes'][0]];
   lab = makeLab({ server, client: cluster.client });
@@ -155,9 +155,9 @@ describe('dead letters in another slot', () => {
       await server.start();
       await cluster.settled();
     }
-    await until('it has arrived', async () => (await cluster.client.llen(deadLetters)) === 1, 30_000);
+    await until('it has arrived', async () => (await cluster.client.llen(deadLetters)) === 1);
     await until('it is up again', () => one.count('up') > 0);
-  }, 60_000);
+  });
 });
 
 describe('a slot that moves to another node', () => {
@@ -185,7 +185,7 @@ describe('a slot that moves to another node', () => {
     await lab.push('late');
     expect(texts(await claimSome(one))).toEqual(['late']);
     expect(one.count('lease:lost') + one.count('adopted')).toBe(0);
-  }, 30_000);
+  });
 
   it('is waited for while it is on its way', async () => {
     const one = await open();
@@ -205,7 +205,7 @@ describe('a slot that moves to another node', () => {
     });
     expect(await retried).toMatchObject({ kind: 'scheduled', attempts: 1 });
     expect(one.count('lease:lost') + one.count('adopted')).toBe(0);
-  }, 30_000);
+  });
 });
 
 describe('finding the way', () => {
@@ -225,7 +225,7 @@ describe('finding the way', () => {
       await named.server.start();
       await cluster.settled();
     }
-  }, 30_000);
+  });
 
   it('says what to set where a cluster was not expected', async () => {
     const queueNode = await cluster.primaryOf(lab.name);

@@ -36,6 +36,9 @@ const STILL = {
   maxKills: 3,
 };
 
+/** More than a busy machine needs to push something, or for a new connection. */
+const PATIENT_MS = 400;
+
 /** One consumer on its way to Redis, and what a test knows of the queue. */
 interface Scene {
   readonly client: Redis;
@@ -62,6 +65,8 @@ interface Step {
   readonly isOpening?: boolean;
   /** The victim does nothing more after it. */
   readonly isLast?: boolean;
+  /** Its claim waits for something; others find what is there. */
+  readonly isWaiting?: boolean;
 }
 
 const claimAll = async (scene: Scene): Promise<void> => {
@@ -96,10 +101,11 @@ const STEPS: readonly Step[] = [
   { name: 'claim', prepare: (scene) => scene.push(...ELEMENTS), act: claimAll },
   {
     name: 'claim by waiting',
+    isWaiting: true,
     act: async (scene) => {
       const claimed = claimAll(scene);
       // Pushed once the claim waits on the server, or will never get there.
-      const isWaiting = until('it waits', () => scene.proxy.seen.includes('BLMOVE'), 1000).catch(() => undefined);
+      const isWaiting = until('it waits', () => scene.proxy.seen.includes('BLMOVE')).catch(() => undefined);
       await Promise.race([isWaiting, scene.proxy.whenCut()]);
       await scene.push(...ELEMENTS);
       await claimed;
@@ -166,6 +172,7 @@ const STEPS: readonly Step[] = [
   },
   {
     name: 'adopt what nobody knows of',
+    isWaiting: true,
     prepare: async (scene) => {
       await pushAndClaim(scene);
       const [consumer = ''] = await scene.client.smembers(scene.keys.consumers);
@@ -228,7 +235,8 @@ describe('a consumer that is cut off at any command of', () => {
     const name = `crash-${randomUUID()}`;
     const keys = redisKeys(name, `${name}_dlq`);
     const proxy = await startCommandProxy(server.port);
-    const victim = redisQueue({ ...STILL, name, url: proxy.url });
+    const patience = step.isWaiting ? { claimTimeoutMs: PATIENT_MS } : {};
+    const victim = redisQueue({ ...STILL, ...patience, name, url: proxy.url });
     const upkeep = new Redis(proxy.url, { lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 });
     upkeep.on('error', () => undefined);
     const scene: Scene = {

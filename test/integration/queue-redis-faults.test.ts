@@ -38,13 +38,15 @@ const texts = (claims: readonly Claim[]): string[] => claims.map(({ raw }) => ra
 const throughProxy = (): { url: string } => ({ url: `redis://127.0.0.1:${proxy.port}/0` });
 const failure = { error: new RunnerError('RUN_FAILED', 'x'), minDelayMs: 600_000 };
 
+/** A claim that waits still does so when somebody looks for it, however busy the machine is. */
+const PATIENT = { claimTimeoutMs: 10_000, heartbeatTtlMs: 30_000 };
 /** Nothing is noticed by a beat: what is found is found by the claims themselves. */
 const SLOW_BEATS = { heartbeatTtlMs: 300_000, beatMs: 100_000 };
 /**
  * Nor does anything else ask the server: on a connection that lives on, an answer that is missing would put all later ones
  * to the wrong questions.
  */
-const SILENT = { ...SLOW_BEATS, reapEveryMs: 100_000, promoteEveryMs: 100_000 };
+const SILENT = { ...PATIENT, ...SLOW_BEATS, reapEveryMs: 100_000, promoteEveryMs: 100_000 };
 
 /** Waits until a claim waits on the server; answers the ids of such connections. */
 async function untilBlocked(): Promise<readonly string[]> {
@@ -137,7 +139,7 @@ describe('an answer that is lost', () => {
     await lab.push('twin', 'twin');
     const [first] = await claimSome(one, 2);
     // The burial reads counters first: let that through by pausing its answer only.
-    proxy.setLatencyMs(30);
+    proxy.setLatencyMs(500);
     const buried = one.queue.bury(first!, { error: new RunnerError('IMAGE_DECODE', 'x') });
     await until('the server has buried it', async () => (await lab.dead()).length === 1);
     proxy.reset();
@@ -149,7 +151,7 @@ describe('an answer that is lost', () => {
   });
 
   it('to a blocking claim is found in the own list', async () => {
-    const one = await lab.open(throughProxy());
+    const one = await lab.open({ ...throughProxy(), ...PATIENT });
     const claims = one.queue.claim(1, never);
     await untilBlocked();
     proxy.swallowReplies(true);
@@ -267,7 +269,7 @@ describe('a server that is away', () => {
     proxy.setBlackHole(true);
     const startedAt = performance.now();
     await one.queue.close({ deadlineMs: 1000 });
-    expect(performance.now() - startedAt).toBeLessThan(1600);
+    expect(performance.now() - startedAt).toBeLessThan(4000);
     // Nothing is lost: another consumer finds it.
     proxy.setBlackHole(false);
     const other = await lab.open();
@@ -289,7 +291,7 @@ describe('a server that is away', () => {
 
 describe('an answer that is late', () => {
   it('does not make a ghost of what it brings', async () => {
-    const one = await lab.open({ ...throughProxy(), beatMs: 10 });
+    const one = await lab.open({ ...throughProxy(), ...PATIENT, beatMs: 10 });
     proxy.setLatencyMs(40, 'blmove');
     for (let round = 0; round < 8; round += 1) {
       const claims = one.queue.claim(1, never);
@@ -303,7 +305,8 @@ describe('an answer that is late', () => {
   });
 
   it('to a goodbye is waited for: nothing can be claimed after closing', async () => {
-    const one = await lab.open(throughProxy());
+    // The lock of a look for the dead runs out by itself.
+    const one = await lab.open({ ...throughProxy(), ...PATIENT, reapEveryMs: 600_000 });
     const claims = one.queue.claim(1, never);
     await untilBlocked();
     proxy.setGoodbyeMs(100);
@@ -315,7 +318,7 @@ describe('an answer that is late', () => {
   });
 
   it('to a goodbye that never comes leaves the registration for the others to look after', async () => {
-    const one = await lab.open({ ...throughProxy(), claimTimeoutMs: 5000, heartbeatTtlMs: 30_000 });
+    const one = await lab.open({ ...throughProxy(), ...PATIENT });
     const heartbeat = await one.heartbeat();
     const claims = one.queue.claim(1, never);
     await untilBlocked();
@@ -355,7 +358,7 @@ describe('connections', () => {
   });
 
   it('on which a blocking claim gets no answer are given up in time', async () => {
-    const one = await lab.open(throughProxy());
+    const one = await lab.open({ ...throughProxy(), claimTimeoutMs: 2000, heartbeatTtlMs: 6000 });
     const claims = one.queue.claim(1, never);
     await untilBlocked();
     proxy.setBlackHole(true);
@@ -599,11 +602,17 @@ describe('a server that dies', () => {
     await one.queue.ack(claims);
     // A server that went back to before the acknowledgement: the element is in the list again, and the connection is new.
     await lab.client.lpush(await one.list(), 'a');
+    const connections = async (): Promise<readonly string[]> =>
+      [...String(await lab.client.call('CLIENT', 'LIST')).matchAll(/^id=(\d+).* name=clip-runner/gm)].map(
+        ([, id]) => id!,
+      );
+    const before = await connections();
     proxy.reset();
-    const isThere = async (): Promise<boolean> =>
-      String(await lab.client.call('CLIENT', 'LIST')).includes('name=clip-runner');
-    await until('its connections are gone', async () => !(await isThere()));
-    await until('a new one stands', isThere);
+    await until('a new one stands, and none of the others', async () => {
+      const now = await connections();
+      return now.length > 0 && !now.some((id) => before.includes(id));
+    });
+    expect(before).not.toEqual([]);
     expect(texts(await claimSome(one))).toEqual(['a']);
     expect(one.count('adopted')).toBe(1);
   });

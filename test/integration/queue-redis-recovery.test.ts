@@ -129,12 +129,12 @@ describe('a consumer that dies', () => {
 
 describe('a consumer that lives', () => {
   it('keeps its claims, however often others look', async () => {
-    const one = await lab.open({ heartbeatTtlMs: 1000 });
+    const one = await lab.open({ heartbeatTtlMs: 4000 });
     const other = await lab.open({ reapEveryMs: 10 });
     await lab.push('a', 'b');
     const claims = await one.queue.claim(2, never);
     // Longer than its time to live: only the beats keep it.
-    await sleep(1500);
+    await sleep(5000);
     expect(await lab.client.lrange(await one.list(), 0, -1)).toEqual(['b', 'a']);
     expect(other.count('reaped')).toBe(0);
     await one.queue.ack(claims);
@@ -231,8 +231,8 @@ describe('an element that nobody knows of', () => {
   });
 
   it('is adopted by the next claim where it comes in while one is waiting', async () => {
-    const one = await lab.open({ beatMs: 30 });
-    for (let round = 0; round < 5; round += 1) {
+    const one = await lab.open({ beatMs: 30, claimTimeoutMs: 1000, heartbeatTtlMs: 3000 });
+    for (let round = 0; round < 3; round += 1) {
       const claims = one.queue.claim(1, never);
       await lab.client.lpush(await one.list(), 'ghost');
       const seen = [...(await claims), ...(await one.queue.claim(1, never))];
@@ -248,7 +248,7 @@ describe('an element that nobody knows of', () => {
     await lab.client.lpush(await one.list(), 'twin');
     let second: readonly Claim[] = [];
     const claimSecond = async (): Promise<boolean> => (second = await one.queue.claim(1, never)).length > 0;
-    await until('the twin is handed out', claimSecond, 3000);
+    await until('the twin is handed out', claimSecond);
     await one.queue.ack(first);
     expect(await lab.client.llen(await one.list())).toBe(1);
     await one.queue.ack(second);
@@ -267,7 +267,7 @@ describe('an element that nobody knows of', () => {
   });
 
   it('never remains of a claim that is called off at the very moment it succeeds', async () => {
-    const one = await lab.open({ claimTimeoutMs: 500 });
+    const one = await lab.open({ claimTimeoutMs: 10_000, heartbeatTtlMs: 30_000 });
     const list = await one.list();
     for (let round = 0; round < 200; round += 1) {
       const controller = new AbortController();
@@ -341,7 +341,8 @@ describe('the order', () => {
 
 describe('closing', () => {
   it('leaves no trace of the consumer', async () => {
-    const one = await lab.open();
+    // The lock of a look for the dead runs out by itself.
+    const one = await lab.open({ reapEveryMs: 600_000 });
     await lab.push('a');
     await one.queue.claim(1, never);
     await one.queue.close();

@@ -11,7 +11,7 @@ let lab: RedisLab;
 beforeAll(async () => {
   redis = await startSentinels();
   return () => redis.stop();
-}, 60_000);
+});
 beforeEach(() => {
   lab = makeLab({ server: redis.primary, client: redis.client });
 });
@@ -73,5 +73,5 @@ describe('redisQueue with Sentinels', () => {
       return (await isPrimary.llen(lab.name)) + (await isPrimary.llen(list)) === 0;
     });
     expect(late).toContain('b');
-  }, 60_000);
+  });
 });

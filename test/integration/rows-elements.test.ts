@@ -132,7 +132,7 @@ beforeAll(async () => {
     queue: inRedis(client, { url: redis.url, name: `rows_${randomUUID()}`, maxElementBytes: LIMIT }),
     runner: { models: [{ label: 'tiny', name: CLIP }], roots: [IMAGES], maxElementBytes: LIMIT, maxBatch: 32 },
   });
-}, 90_000);
+});
 afterAll(() => redis.stop());
 
 describe('an element of the queue', () => {

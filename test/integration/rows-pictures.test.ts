@@ -205,7 +205,7 @@ beforeAll(async () => {
     mates,
     runner: { tasks: ['clip', 'face'], models, faceModel: MARKER, roots: [root] },
   });
-}, 90_000);
+});
 afterAll(() => rm(root, { recursive: true, force: true }));
 
 const embeddingOf = (name: string): readonly number[] =>

@@ -108,7 +108,7 @@ describe('an answer to a callback', () => {
         },
       },
     });
-  }, 90_000);
+  });
 
   it.each(Object.entries(ROWS))('%s', (name, [, fate]) => {
     const seen = fates.of(name).replace('ack', 'OK');

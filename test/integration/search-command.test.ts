@@ -324,7 +324,7 @@ describe('usage', () => {
     await until('the server is asked', () => server.calls.length === 1);
     const at = performance.now();
     expect(await command.kill('SIGINT')).toBe('SIGINT');
-    expect(performance.now() - at).toBeLessThan(1000);
+    expect(performance.now() - at).toBeLessThan(5000);
   });
 });
 

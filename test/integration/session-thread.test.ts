@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { openOnnxSession } from '../../src/pool/session.js';
 import { SessionThread } from '../../src/pool/session-thread.js';
 import type { Session, TensorData } from '../../src/tensor.js';
+import { until } from '../support/until.js';
 
 const MODEL = fileURLToPath(new URL('../fixtures/models/clip-tiny/onnx/vision_model.onnx', import.meta.url));
 const SETTINGS = { device: 'cpu', strictDevice: false, intraOpThreads: 1 } as const;
@@ -42,7 +43,8 @@ describe('SessionThread', () => {
   it('leaves this thread its loop while a model runs, so that the next batch is prepared', async () => {
     await turnsDuring(apart, 16);
     expect(await turnsDuring(here, 16)).toBeLessThan(5);
-    expect(await turnsDuring(apart, 16)).toBeGreaterThan(20);
+    // On a busy machine this thread may be the one that doesn't get a processor for so long.
+    await until('its loop turned', async () => (await turnsDuring(apart, 16)) > 20);
   });
 
   it('takes tensors that show a part of a larger buffer, and leaves them to the caller', async () => {

@@ -206,7 +206,7 @@ describe('a status that is a failure', () => {
     const broken = await serve({ raw: head, then: 'end' });
     expect(await outcomeOf(sinkFor(broken.url))).toMatchObject({ code: 'HTTP_REJECTED' });
     const endless = await serve({ raw: head, then: 'hang' });
-    expect(await outcomeOf(sinkFor(endless.url, { timeoutMs: 200 }))).toMatchObject({ code: 'HTTP_REJECTED' });
+    expect(await outcomeOf(sinkFor(endless.url, { timeoutMs: 2_000 }))).toMatchObject({ code: 'HTTP_REJECTED' });
   });
 });
 
@@ -341,7 +341,7 @@ describe('a server that is too slow', () => {
     expect(error).toMatchObject({ code: 'HTTP_TIMEOUT', retry: 'wait' });
     expect(error?.message).toContain('600 ms');
     expect(performance.now() - startMs).toBeGreaterThanOrEqual(590);
-    expect(performance.now() - startMs).toBeLessThan(3_000);
+    expect(performance.now() - startMs).toBeLessThan(6_000);
     expect(server.requests).toHaveLength(1);
     // The connection is gone too, so nothing of it is left behind.
     await server.until(() => server.openConnections === 0);
@@ -374,8 +374,8 @@ describe('a server that is too slow', () => {
   });
 
   it('does not count the wait for one’s turn against the deadline', async () => {
-    const server = await serve(() => ({ status: 200, after: delay(400) }));
-    const sink = sinkFor(server.url, { concurrency: 1, timeoutMs: 1_000 });
+    const server = await serve(() => ({ status: 200, after: delay(700) }));
+    const sink = sinkFor(server.url, { concurrency: 1, timeoutMs: 2_500 });
     const sent = [1, 2, 3, 4].map((id) => sink.deliver(photoDelivery(id), never));
     await expect(Promise.all(sent)).resolves.toHaveLength(4);
   });
@@ -501,7 +501,7 @@ describe('courier and sink together', () => {
     const sink = sinkFor(`http://127.0.0.1:${port}`);
     const courier = createCourier({ sink, options: quick, onEvent: (event) => events.push(event) });
     const sent = Promise.all(Array.from({ length: 30 }, (_, id) => courier.send(photoDelivery(id + 1), never)));
-    await vi.waitUntil(() => courier.isOpen);
+    await vi.waitUntil(() => courier.isOpen, { timeout: 60_000 });
     const gallery = await startGalleryServer({ token: TOKEN, port });
     cleanups.push(() => gallery.close());
     await sent;
@@ -533,7 +533,7 @@ describe('courier and sink together', () => {
     const stop = new AbortController();
     const sent = Array.from({ length: 20 }, (_, id) => courier.send(photoDelivery(id), stop.signal));
     const rejected = Promise.allSettled(sent);
-    await vi.waitUntil(() => events.some(({ type }) => type === 'auth:failed'), { timeout: 10_000 });
+    await vi.waitUntil(() => events.some(({ type }) => type === 'auth:failed'), { timeout: 60_000 });
     stop.abort();
     for (const result of await rejected)
       expect(result).toMatchObject({ status: 'rejected', reason: { code: 'RUNNER_STOPPED' } });

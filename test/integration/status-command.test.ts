@@ -5,6 +5,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { type Ending, plainEnvironment, Program } from '../support/program.js';
 import { makeLab, never, type RedisLab, startLabServer } from '../support/redis-lab.js';
+import { until } from '../support/until.js';
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const PASSWORD = 'a-password-that-nobody-may-see';
@@ -57,7 +58,7 @@ describe('clip-runner status', () => {
     await lab.client.zadd(lab.keys.retry, Date.now() + 60_000, 'n|y');
     await lab.client.lpush(lab.keys.deadLetters, '{"_runner":{"failedAt":"2026-01-01T12:00:00.000Z"}}');
     // The reaper of the lab takes what the dead one held after a moment.
-    await expect.poll(() => lab.client.llen(lab.keys.suspects)).toBe(1);
+    await until('it is a suspect', async () => (await lab.client.llen(lab.keys.suspects)) === 1);
     const [photos, texts] = await looks();
     expect(photos).toMatchObject({
       ...{ queue: lab.name, waiting: 2, inFlight: 2, retry: 1, suspects: 1, dead: 1, waitingPerSecond: 0 },
@@ -77,7 +78,7 @@ describe('clip-runner status', () => {
     const claims = [...(await queue.claim(1, never)), ...(await queue.claim(1, never))];
     await queue.ack(claims);
     await expect
-      .poll(async () => (await looks('--only', 'photos'))[0]?.consumers[0], { timeout: 20_000 })
+      .poll(async () => (await looks('--only', 'photos'))[0]?.consumers[0], { timeout: 60_000 })
       .toMatchObject({ done: 2, oldestMs: null });
     expect(Number((await looks('--only', 'photos'))[0]!['donePerSecond'])).toBeGreaterThan(0);
   });

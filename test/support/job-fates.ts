@@ -108,7 +108,7 @@ export interface JobFates {
 }
 
 /** Runs jobs through a real runner to a real server until each has ended. */
-export async function runJobs({ cases, mates, withinMs = 60_000, ...parts }: JobRun): Promise<JobFates> {
+export async function runJobs({ cases, mates, withinMs = 180_000, ...parts }: JobRun): Promise<JobFates> {
   const gallery = await startGalleryServer(parts.gallery);
   const queue = parts.queue ?? inMemory();
   const sink = httpSink({ baseUrl: gallery.url, token: gallery.token, ...parts.sink });

@@ -10,7 +10,7 @@ export interface ProgramOptions {
   readonly cwd?: string;
   /** The whole environment. @default what Node itself needs of this process's */
   readonly env?: Readonly<Record<string, string>>;
-  /** After this time it is ended with SIGKILL. @default 60000 */
+  /** After this time it is ended with SIGKILL. @default 180000 */
   readonly withinMs?: number;
   /** @default 'ignore' */
   readonly stdin?: 'ignore' | 'pipe';
@@ -31,7 +31,7 @@ export class Program {
   #stderr = '';
 
   constructor(command: string, args: readonly string[], options: ProgramOptions = {}) {
-    const { cwd = ROOT, env = plainEnvironment(), withinMs = 60_000, stdin = 'ignore' } = options;
+    const { cwd = ROOT, env = plainEnvironment(), withinMs = 180_000, stdin = 'ignore' } = options;
     this.child = spawn(command, args, { cwd, env, stdio: [stdin, 'pipe', 'pipe'] });
     this.child.stdout?.on('data', (data: Buffer) => (this.#stdout += data.toString()));
     this.child.stderr?.on('data', (data: Buffer) => (this.#stderr += data.toString()));

@@ -22,3 +22,8 @@ export async function queueLeft(client: Redis, queue: string): Promise<Record<st
   for (let i = 0; i < flat.length; i += 2) left[String(flat[i])] = Number(flat[i + 1]);
   return left;
 }
+
+/** Keys of a server but for the locks of looks for the dead, which run out by themselves. */
+export async function keysLeft(client: Redis): Promise<readonly string[]> {
+  return (await client.keys('*')).filter((key) => !key.endsWith(':reaplock'));
+}

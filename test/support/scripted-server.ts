@@ -111,7 +111,7 @@ export class ScriptedServer {
   }
 
   /** Resolves once the condition holds; looked at after every request and connection. */
-  async until(condition: (server: this) => boolean, timeoutMs = 10_000): Promise<void> {
+  async until(condition: (server: this) => boolean, timeoutMs = 60_000): Promise<void> {
     const deadline = AbortSignal.timeout(timeoutMs);
     while (!condition(this)) await once(this.#changed, 'change', { signal: deadline });
   }

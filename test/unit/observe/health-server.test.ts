@@ -124,7 +124,8 @@ describe('the port', () => {
     let asked = 0;
     const text = async (): Promise<string> => {
       asked += 1;
-      await sleep(30);
+      // Long enough for the others to ask meanwhile.
+      await sleep(1000);
       return 'x 1\n';
     };
     const url = await open({ metrics: { contentType: 'text/plain', text } });

@@ -50,7 +50,7 @@ describe('queue depth', () => {
     await new Promise((resolve) => setTimeout(resolve, 1100));
     const startedAt = performance.now();
     expect(await lines('clip_runner_queue_depth')).toEqual([]);
-    expect(performance.now() - startedAt).toBeLessThan(4000);
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
   });
 
   it('is asked for once, however many scrapes come at a time', async () => {

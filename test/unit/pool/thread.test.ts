@@ -77,7 +77,7 @@ async function twoBatches(runsAhead: boolean) {
     1,
   );
   const batches = [run(server, 1), run(server, 1)];
-  const settle = () => new Promise((resolve) => setTimeout(resolve, 20));
+  const settle = (ms = 20) => new Promise((resolve) => setTimeout(resolve, ms));
   await settle();
   return { batches, runs, settle };
 }
@@ -95,7 +95,7 @@ it('begins a run when the one before it has ended', async () => {
 it('hands the next run on before, where runs are in another thread, and counts no waiting as its time', async () => {
   const { batches, runs, settle } = await twoBatches(true);
   expect(runs).toHaveLength(2);
-  await settle();
+  await settle(400);
   runs[0]?.();
   await batches[0];
   runs[1]?.();

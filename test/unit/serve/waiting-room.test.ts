@@ -96,7 +96,7 @@ describe('a waiting room', () => {
     void room.embed(['1', '2', '3', '4', '5', '6'], 'x', never);
     expect(room.hasPlaceFor(1)).toBe(true);
     expect(room.hasPlaceFor(2)).toBe(false);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, 200));
     const stalled = room.stalledMs();
     expect(stalled).toBeGreaterThan(10);
     await calls.finish(1);

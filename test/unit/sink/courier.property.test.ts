@@ -38,77 +38,73 @@ const sends = fc.array(
   },
 );
 
-it(
-  'keeps its promises in any weather: one probe, no lost delivery, no attempt spent on an outage',
-  { timeout: 120_000 },
-  async () => {
-    await fc.assert(
-      fc.asyncProperty(weather, sends, fc.integer(), async (answers, senders, seed) => {
-        const clock = new VirtualClock();
-        const events: CourierEvent[] = [];
-        const rejected: RunnerError[] = [];
-        let inFlight = 0;
-        let settled = 0;
-        let tries = 0;
-        let pausedUntilMs = 0;
-        let state = seed >>> 0;
-        const random = (): number => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32;
+it('keeps its promises in any weather: one probe, no lost delivery, no attempt spent on an outage', async () => {
+  await fc.assert(
+    fc.asyncProperty(weather, sends, fc.integer(), async (answers, senders, seed) => {
+      const clock = new VirtualClock();
+      const events: CourierEvent[] = [];
+      const rejected: RunnerError[] = [];
+      let inFlight = 0;
+      let settled = 0;
+      let tries = 0;
+      let pausedUntilMs = 0;
+      let state = seed >>> 0;
+      const random = (): number => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32;
 
-        const sink: Sink = {
-          name: 'weather',
-          async deliver() {
-            // The answers first, then fair weather for good.
-            const { afterMs: ms, error }: Answer = answers[tries++] ?? { afterMs: 5 };
-            expect(clock.now()).toBeGreaterThanOrEqual(pausedUntilMs);
-            if (courier.isOpen) expect(inFlight).toBe(0);
-            expect((inFlight += 1)).toBeLessThanOrEqual(CONCURRENCY);
-            await new Promise<void>((resolve) => clock.after(ms, resolve));
-            inFlight -= 1;
-            if (error === undefined) return;
-            throw error;
-          },
-        };
-        const courier = createCourier({
-          sink,
-          clock,
-          random,
-          options: { concurrency: CONCURRENCY },
-          onEvent(event) {
-            events.push(event);
-            if (event.type === 'courier:paused') pausedUntilMs = clock.now() + event.pauseMs;
-          },
-        });
+      const sink: Sink = {
+        name: 'weather',
+        async deliver() {
+          // The answers first, then fair weather for good.
+          const { afterMs: ms, error }: Answer = answers[tries++] ?? { afterMs: 5 };
+          expect(clock.now()).toBeGreaterThanOrEqual(pausedUntilMs);
+          if (courier.isOpen) expect(inFlight).toBe(0);
+          expect((inFlight += 1)).toBeLessThanOrEqual(CONCURRENCY);
+          await new Promise<void>((resolve) => clock.after(ms, resolve));
+          inFlight -= 1;
+          if (error === undefined) return;
+          throw error;
+        },
+      };
+      const courier = createCourier({
+        sink,
+        clock,
+        random,
+        options: { concurrency: CONCURRENCY },
+        onEvent(event) {
+          events.push(event);
+          if (event.type === 'courier:paused') pausedUntilMs = clock.now() + event.pauseMs;
+        },
+      });
 
-        const sent = senders.map(async ({ atMs, abortAfterMs }, id) => {
-          const stop = new AbortController();
-          await new Promise<void>((resolve) => clock.after(atMs, resolve));
-          if (abortAfterMs !== undefined) clock.after(abortAfterMs, () => stop.abort());
-          await courier
-            .send(photoDelivery(id), stop.signal)
-            .catch((error: unknown) => rejected.push(error as RunnerError))
-            .finally(() => (settled += 1));
-        });
-        // Liveness: a bounded number of timers later everything is settled, and no timer is left.
-        let steps = 0;
-        while ((await clock.step()) && steps < 5_000) steps += 1;
-        await Promise.all(sent);
+      const sent = senders.map(async ({ atMs, abortAfterMs }, id) => {
+        const stop = new AbortController();
+        await new Promise<void>((resolve) => clock.after(atMs, resolve));
+        if (abortAfterMs !== undefined) clock.after(abortAfterMs, () => stop.abort());
+        await courier
+          .send(photoDelivery(id), stop.signal)
+          .catch((error: unknown) => rejected.push(error as RunnerError))
+          .finally(() => (settled += 1));
+      });
+      // Liveness: a bounded number of timers later everything is settled, and no timer is left.
+      let steps = 0;
+      while ((await clock.step()) && steps < 5_000) steps += 1;
+      await Promise.all(sent);
 
-        expect(settled).toBe(senders.length);
-        expect(clock.pending).toBe(0);
-        expect(courier.stats()).toMatchObject({
-          held: 0,
-          inFlight: 0,
-          consecutiveFailures: expect.any(Number) as number,
-        });
-        for (const error of rejected) {
-          const isBlamed = error.code === 'HTTP_SERVER_ERROR' && error.cause !== undefined;
-          if (isBlamed) expect(courier.stats().delivered).toBeGreaterThanOrEqual(3);
-          else expect([...verdicts.map(({ code }) => code), 'RUNNER_STOPPED']).toContain(error.code);
-        }
-        const turns = events.map(({ type }) => type).filter((type) => type.startsWith('breaker:'));
-        expect(turns).toEqual(turns.map((_type, index) => (index % 2 === 0 ? 'breaker:open' : 'breaker:closed')));
-      }),
-      { seed: 11, numRuns: 200 },
-    );
-  },
-);
+      expect(settled).toBe(senders.length);
+      expect(clock.pending).toBe(0);
+      expect(courier.stats()).toMatchObject({
+        held: 0,
+        inFlight: 0,
+        consecutiveFailures: expect.any(Number) as number,
+      });
+      for (const error of rejected) {
+        const isBlamed = error.code === 'HTTP_SERVER_ERROR' && error.cause !== undefined;
+        if (isBlamed) expect(courier.stats().delivered).toBeGreaterThanOrEqual(3);
+        else expect([...verdicts.map(({ code }) => code), 'RUNNER_STOPPED']).toContain(error.code);
+      }
+      const turns = events.map(({ type }) => type).filter((type) => type.startsWith('breaker:'));
+      expect(turns).toEqual(turns.map((_type, index) => (index % 2 === 0 ? 'breaker:open' : 'breaker:closed')));
+    }),
+    { seed: 11, numRuns: 200 },
+  );
+});
