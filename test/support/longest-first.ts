@@ -5,9 +5,18 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
  * stand among those that keep a processor busy, and those that need Python behind others, while its packages are fetched.
  */
 const LONGEST: readonly string[] = [
-  ...['crash', 'people-command', 'models-command', 'redis-topologies', 'queue-redis', 'three-hosts', 'search-command'],
+  ...[
+    'crash',
+    'people-command',
+    'package',
+    'models-command',
+    'redis-topologies',
+    'queue-redis',
+    'three-hosts',
+    'search-command',
+  ],
   ...['faces', 'rows-mount', 'export', 'schemathesis', 'queue-redis-crash-points', 'isolation', 'deploy-image'],
-  ...['photos-command', 'serve-connections', 'examples', 'dlq-command', 'package', 'ocr', 'texts-crash'],
+  ...['photos-command', 'serve-connections', 'examples', 'dlq-command', 'ocr', 'texts-crash'],
   ...['reference-faces', 'status-command', 'photos-captions', 'queue-redis-faults'],
 ];
 
