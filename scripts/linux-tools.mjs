@@ -1,5 +1,5 @@
 // Finds what some tests need on Linux, as root: `ip` for hosts of their own, `systemd-analyze` for the unit, shells for
-// completions; else installs it.
+// completions, what the documents' commands use; else installs it.
 import { ensureProgram } from './apt.mjs';
 
 const TOOLS = [
@@ -7,6 +7,14 @@ const TOOLS = [
   { commands: ['systemd-analyze'], aptPackage: 'systemd', advice: 'install systemd (apt install systemd).' },
   { commands: ['zsh'], aptPackage: 'zsh', advice: 'install zsh (apt install zsh).' },
   { commands: ['fish'], aptPackage: 'fish', advice: 'install fish (apt install fish).' },
+  { commands: ['curl'], aptPackage: 'curl', advice: 'install curl (apt install curl).' },
+  { commands: ['jq'], aptPackage: 'jq', advice: 'install jq (apt install jq).' },
+  {
+    commands: ['openssl'],
+    versionFlag: 'version',
+    aptPackage: 'openssl',
+    advice: 'install openssl (apt install openssl).',
+  },
 ];
 
 /** Answers how they will be reached, in words. Elsewhere the tests that need them say so and are skipped. */

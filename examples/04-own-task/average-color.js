@@ -22,6 +22,7 @@ export default {
   },
 };
 
+/** @param {import('clip-runner').Photo} photo */
 function averageColor({ data, width, height }) {
   const sums = [0, 0, 0];
   for (let i = 0; i < data.length; i++) sums[i % 3] += data[i];

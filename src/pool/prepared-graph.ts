@@ -185,8 +185,9 @@ async function make(file: string, target: string, sources: readonly Source[]): P
 }
 
 async function runEntry(args: readonly string[]): Promise<void> {
+  const entry = fileURLToPath(entryUrl('prepare'));
   try {
-    await promisify(execFile)(process.execPath, [fileURLToPath(entryUrl('prepare')), ...args], {
+    await promisify(execFile)(process.execPath, [entry, ...args], {
       env: childEnvironment(process.env),
       timeout: MAKE_TIMEOUT_MS,
       killSignal: 'SIGKILL',

@@ -217,11 +217,11 @@ describe('the dtypes of an export', () => {
   it(
     'are all fit for use by the verdict of models verify --compare',
     async () => {
-      await exports['siglip']!;
+      await endingOf('siglip');
       const cli = path.join(ROOT, 'dist', 'cli.js');
       const flags = '--compare --json --dim 0 --device cpu'.split(' ');
       const args = [cli, 'models', 'verify', exported('siglip'), ...flags];
-      const { ended, stdout, stderr } = await runProgram(process.execPath, args);
+      const { ended, stdout, stderr } = await new Program(process.execPath, args, { withinMs: EXPORT_MS }).end();
       expect([ended, stderr]).toEqual([0, '']);
       const { rows } = (JSON.parse(stdout) as { models: [{ rows: PrecisionRow[] }] }).models[0];
       expect(rows.map(({ side, dtype }) => `${side} ${dtype}`)).toEqual(

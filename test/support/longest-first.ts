@@ -5,10 +5,27 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
  * stand among those that keep a processor busy, and those that need Python behind others, while its packages are fetched.
  */
 const LONGEST: readonly string[] = [
-  ...['crash', 'people-command', 'models-command', 'redis-topologies', 'gallery-page', 'three-hosts', 'export'],
+  ...[
+    'crash',
+    'people-command',
+    'package',
+    'models-command',
+    'redis-topologies',
+    'gallery-page',
+    'three-hosts',
+    'export',
+  ],
   ...['schemathesis', 'rows-mount', 'gallery-demo', 'soak', 'serve-connections', 'examples', 'doctor-command'],
-  ...['isolation', 'reference-captions', 'queue-redis-crash-points', 'photos-command', 'captions', 'queue-redis'],
-  ...['dead-letters-cluster', 'package', 'ocr', 'people-report', 'caption-models', 'isolation-command'],
+  ...[
+    'isolation',
+    'reference-captions',
+    'queue-redis-crash-points',
+    'doc-blocks',
+    'photos-command',
+    'captions',
+    'queue-redis',
+  ],
+  ...['dead-letters-cluster', 'ocr', 'people-report', 'caption-models', 'isolation-command'],
   ...['prepared-graphs', 'dlq-command', 'reference-faces', 'texts-crash', 'photos-faces', 'search-command'],
   ...['rows-sink', 'metrics', 'status-command', 'gallery-contract', 'queue-redis-cluster', 'reference-images'],
 ];

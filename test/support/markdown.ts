@@ -28,6 +28,22 @@ export function codeBlocks(markdown: string): readonly { readonly language: stri
   return [...markdown.matchAll(FENCE)].map(([, language = '', code = '']) => ({ language, code }));
 }
 
+/** A fenced code block and where it is, as `README.md:12`: the line of its fence. */
+export interface LocatedBlock {
+  readonly file: string;
+  readonly line: number;
+  readonly language: string;
+  readonly code: string;
+}
+
+/** The fenced code blocks of a file of the repository, in their order. */
+export function locatedBlocks(file: string): readonly LocatedBlock[] {
+  const text = readText(file);
+  return [...text.matchAll(FENCE)].map(({ index, 1: language = '', 2: code = '' }) => {
+    return { file, line: text.slice(0, index).split('\n').length, language, code };
+  });
+}
+
 /** The document without its fenced code blocks. */
 export function prose(markdown: string): string {
   return markdown.replace(FENCE, '');

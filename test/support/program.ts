@@ -48,14 +48,14 @@ export class Program {
     return this.#done;
   }
 
-  /** What the pattern finds in stdout, once it does; rejects where the program ends first. */
-  async prints(pattern: RegExp): Promise<string> {
+  /** What the pattern finds in what was written, once it does; rejects where the program ends first. */
+  async prints(pattern: RegExp, to: 'stdout' | 'stderr' = 'stdout'): Promise<string> {
     for (;;) {
-      const found = pattern.exec(this.#stdout)?.[0];
+      const found = pattern.exec(to === 'stdout' ? this.#stdout : this.#stderr)?.[0];
       if (found !== undefined) return found;
-      const news = once(this.child.stdout!, 'data').then(() => undefined);
+      const news = once(this.child[to]!, 'data').then(() => undefined);
       const ending = await Promise.race([news, this.#done]);
-      if (ending !== undefined && !pattern.test(ending.stdout))
+      if (ending !== undefined && !pattern.test(ending[to]))
         throw new Error(`It ended with ${ending.ended} before it printed ${String(pattern)}:\n${ending.stderr}`);
     }
   }
