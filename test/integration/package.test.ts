@@ -62,11 +62,11 @@ describe('the packed tarball', () => {
       'package.json',
     ]);
     // What the six entries share; more than a few would be files of an earlier build.
-    expect(files.filter(isChunk).length).toBeLessThanOrEqual(18);
+    expect(files.filter(isChunk).length).toBeLessThanOrEqual(20);
   });
 
-  it('stays below 290 kB', () => {
-    expect(packed.size).toBeLessThan(290_000);
+  it('stays below 300 kB', () => {
+    expect(packed.size).toBeLessThan(300_000);
   });
 
   it('names its source map nowhere, since it ships none', () => {

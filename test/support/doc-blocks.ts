@@ -52,6 +52,7 @@ const DEAD = `for reason in http_404 decode not_found; do redis-cli LPUSH photo_
 "tasks":["clip"],"_runner":{"v":1,"id":"01JD3Q6Z7W8X9Y0Z1A2B3C4D5E","queue":"photo_tasks","reason":"'$reason'","attempts":1,
 "error":{"name":"RunnerError","code":"IMAGE_DECODE","message":"why"},"firstFailedAt":"2026-01-01T12:00:00.000Z",
 "failedAt":"2026-01-01T12:00:00.000Z"}}' >/dev/null; done`;
+const SOME_PHOTOS = 'mkdir -p some-photos; cp one.jpg two.png some-photos';
 const RUNNER = `const runner = createRunner({ models: 'clip-ViT-L-14=openai/clip-vit-large-patch14' }); await runner.start();`;
 
 const ONE_JOB = `const queue = memoryQueue();
@@ -100,7 +101,10 @@ export const FATES: readonly (readonly [file: string, begins: string, fate: Fate
   [
     'README.md',
     'node dist/cli.js models pull',
-    shell(/Xenova\/clip-vit-base-patch32/, { given: 'clip-runner models pull openai/clip-vit-base-patch32' }),
+    shell(/Xenova\/clip-vit-base-patch32/, {
+      given:
+        'clip-runner models pull openai/clip-vit-base-patch32; clip-runner models pull openai/clip-vit-large-patch14 --dtype q8',
+    }),
   ],
   ['README.md', 'npm install @gutenye', READERS],
   ['README.md', 'node node_modules/onnxruntime-node', { why: 'downloads CUDA from a host that many networks block' }],
@@ -148,7 +152,7 @@ export const FATES: readonly (readonly [file: string, begins: string, fate: Fate
     module(/^function\n$/, { before: RUNNER, after: 'console.log(typeof unsubscribe); await runner.stop();' }),
   ],
   ['docs/models.md', 'cd tools/export', TORCH],
-  ['docs/models.md', 'clip-runner models pull', shell(/openai\/clip-vit-base-patch32/)],
+  ['docs/models.md', 'clip-runner models pull', shell(/openai\/clip-vit-base-patch32/, { given: SOME_PHOTOS })],
   ['docs/models.md', '# Where there is', shell(/openai\/clip-vit-large-patch14/)],
   ['docs/observability.md', 'HEALTH_PORT=9464', shell(/clip_runner_jobs_total/)],
   ['docs/observability.md', 'max by', { by: 'unit/docs/observability.test.ts', why: "is read by Prometheus' grammar" }],

@@ -37,7 +37,7 @@ case "$1" in
 esac
 case "$1 \${2-}" in
   'dlq purge' | 'models remove') set -- "$@" --yes ;;
-  'status --watch') exec timeout --preserve-status --signal INT 3 node '${CLI}' "$@" ;;
+  'status --watch') exec timeout --foreground --preserve-status --signal INT 3 node '${CLI}' "$@" ;;
 esac
 case "$1" in
   ${SERVICES}) ;;
