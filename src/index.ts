@@ -43,6 +43,7 @@ export type {
   PixelRegion,
   PreparedInput,
   Task,
+  RunControl,
   TaskContext,
   TaskUnit,
   UnitInfo,

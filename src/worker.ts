@@ -56,7 +56,8 @@ function describeUnit(task: Task, unit: TaskUnit, settings: WorkerSettings): Uni
     ...(unit.minPixels === undefined ? {} : { minPixels: unit.minPixels }),
     ...(unit.weigh === undefined ? {} : { weigh: (prepared) => unit.weigh?.(prepared) ?? 1 }),
     prepare: (input) => unit.prepare(input as never),
-    run: (inputs) => unit.run(inputs),
+    run: (inputs, control) => unit.run(inputs, control),
+    heedsControl: unit.heedsControl === true,
   };
 }
 

@@ -21,7 +21,12 @@ export interface OpenUnit extends ThreadUnit {
   /** How much of `maxBatch` an input takes; 1 where it is left out. */
   weigh?(prepared: unknown): number;
   prepare(input: unknown): unknown;
-  run(inputs: readonly unknown[]): Promise<readonly unknown[]> | readonly unknown[];
+  run(
+    inputs: readonly unknown[],
+    control: { throwIfStopped(): void },
+  ): Promise<readonly unknown[]> | readonly unknown[];
+  /** Its runs can be stopped between their steps, so they need not be short. @default false */
+  readonly heedsControl?: boolean;
 }
 
 /** What the thread's conductor brings: how models are opened and how an item's input is read. */
@@ -69,6 +74,11 @@ export class ThreadServer<Unit extends OpenUnit> {
   /** For both batches together: a decoded photo may take a hundred megabytes. */
   readonly #reading: Limiter;
   readonly #decoded: ByteBudget;
+  readonly #control = {
+    throwIfStopped: (): void => {
+      if (this.#isCancelled()) throw stopped();
+    },
+  };
   #lastRun: Promise<void> = Promise.resolve();
   #lastRunEndedAt = 0;
 
@@ -195,7 +205,10 @@ export class ThreadServer<Unit extends OpenUnit> {
         if (this.#isCancelled()) return chunk.map(stopped);
         voice.flush();
         const startedAt = performance.now();
-        const values = await unit.run(chunk.map(({ value }) => value));
+        const values = await unit.run(
+          chunk.map(({ value }) => value),
+          this.#control,
+        );
         const ms = this.#endRun(startedAt);
         const weight = chunk.reduce((sum, entry) => sum + weigh(entry), 0);
         if (weight > 0) pace.record(weight, ms);
@@ -208,7 +221,8 @@ export class ThreadServer<Unit extends OpenUnit> {
         });
         return values;
       };
-      await runInChunks(entries, { limit: () => pace.limit(unit.maxBatch), weigh }, runChunk, (index, value) => {
+      const limit = (): number => (unit.heedsControl === true ? unit.maxBatch : pace.limit(unit.maxBatch));
+      await runInChunks(entries, { limit, weigh }, runChunk, (index, value) => {
         const item = entries[index]?.item ?? 0;
         if (value instanceof RunnerError) voice.say(failure(item, unit, value, 'TASK_FAILED'));
         else voice.say({ type: 'outcome', item, task: unit.task, unit: unit.label, outcome: { ok: true, value } });
@@ -258,7 +272,7 @@ function failedInstead(message: ThreadMessage, thrown: unknown): ThreadMessage {
 }
 
 function stopped(): RunnerError {
-  return new RunnerError('RUNNER_STOPPED', 'The runner is stopping; this work was not begun.');
+  return new RunnerError('RUNNER_STOPPED', 'The runner is stopping; this work was not done.');
 }
 
 function measurer(voice: Voice, item: number): Measure {

@@ -5,7 +5,7 @@ import { openCaptioner } from './caption/captioner.js';
 import { pixelNeedOf, toTensor } from './image/preprocess.js';
 import { openTextUnit } from './text.js';
 import { openSentenceDecoder } from './tokenizer/decode.js';
-import type { Photo, Task, TaskContext, TaskUnit, UnitInfo } from './task.js';
+import type { Photo, RunControl, Task, TaskContext, TaskUnit, UnitInfo } from './task.js';
 
 /** A photo's description. */
 export interface Caption {
@@ -64,10 +64,11 @@ async function openUnit(
     ...(texts.dimension === undefined ? {} : { dimension: texts.dimension }),
     minPixels: pixelNeedOf(preprocess),
     prepare: (photo) => toTensor(photo as Photo, preprocess),
-    async run(tensors) {
-      const sentences = await captioner.describe(tensors);
+    heedsControl: true,
+    async run(tensors, control) {
+      const sentences = await captioner.describe(tensors, control);
       return embedSentences(
-        texts,
+        { texts, control },
         sentences.map((ids) => (ids instanceof RunnerError ? ids : decode(ids))),
       );
     },
@@ -79,13 +80,13 @@ async function openUnit(
 
 /** A sentence or a failure per photo; a vector is asked for sentences that say something. */
 async function embedSentences(
-  texts: TaskUnit<readonly number[]>,
+  { texts, control }: { readonly texts: TaskUnit<readonly number[]>; readonly control: RunControl },
   sentences: readonly (string | RunnerError)[],
 ): Promise<readonly (Caption | RunnerError)[]> {
   const said = sentences.flatMap((sentence) => (typeof sentence === 'string' && sentence !== '' ? [sentence] : []));
   const ids: (readonly number[])[] = [];
   for (const sentence of said) ids.push(await texts.prepare(sentence));
-  const vectors = said.length === 0 ? [] : await texts.run(ids);
+  const vectors = said.length === 0 ? [] : await texts.run(ids, control);
   let next = 0;
   return sentences.map((text): Caption | RunnerError => {
     if (text instanceof RunnerError) return text;

@@ -56,9 +56,20 @@ export interface TaskUnit<Prepared = unknown> {
    * One value per input, in order; a `RunnerError` in a place is the failure of that item alone.
    * A throw fails the whole call: the thread then halves the batch until the bad item stands alone.
    */
-  run(inputs: readonly Prepared[]): Promise<readonly unknown[]> | readonly unknown[];
+  run(inputs: readonly Prepared[], control: RunControl): Promise<readonly unknown[]> | readonly unknown[];
+  /**
+   * Its `run` goes in steps of at most a second or two and heeds `control` between them. Runs of others are given so few inputs
+   * that they end soon, because nothing can interrupt them. @default false
+   */
+  readonly heedsControl?: boolean;
   /** Frees what `open()` took; called once, when nothing runs. */
   close?(): Promise<void>;
+}
+
+/** What the thread tells a `run` that is under way. */
+export interface RunControl {
+  /** To be called between steps. @throws RunnerError `RUNNER_STOPPED` where the runner stops and nobody waits for this run any more */
+  throwIfStopped(): void;
 }
 
 /** A unit without its functions: what the main thread knows of it. */

@@ -17,7 +17,7 @@ import { resolveCaptionModel } from '../../src/models/resolve-caption.js';
 import { openOnnxSession } from '../../src/pool/session.js';
 import { openCaptioner } from '../../src/tasks/caption/captioner.js';
 import type { Session } from '../../src/tensor.js';
-import { captionIds } from '../support/captioner.js';
+import { captionIds, UNSTOPPED } from '../support/captioner.js';
 import { BLIP, FLORENCE2, SIGLIP, VIT_GPT2, cosine, IMAGES, photoJob, readFolder } from '../support/fixtures.js';
 import { startHubServer } from '../support/hub-server.js';
 import { MARKER } from '../support/marked-picture.js';
@@ -218,8 +218,11 @@ describe.each([
         Float32Array,
       ];
       const broken = new Float32Array(3 * width * height).fill(Number.NaN);
-      const alone = [...(await captioner.describe([grey])), ...(await captioner.describe([white]))];
-      const [first, failed, last] = await captioner.describe([grey, broken, white]);
+      const alone = [
+        ...(await captioner.describe([grey], UNSTOPPED)),
+        ...(await captioner.describe([white], UNSTOPPED)),
+      ];
+      const [first, failed, last] = await captioner.describe([grey, broken, white], UNSTOPPED);
       expect([first, last]).toEqual(alone);
       expect(failed).toMatchObject({ code: 'RUN_BAD_OUTPUT' });
     } finally {

@@ -4,12 +4,16 @@ import { openOnnxSession } from '../../src/pool/session.js';
 import { openCaptioner } from '../../src/tasks/caption/captioner.js';
 import { decodePhoto } from '../../src/tasks/image/decode.js';
 import { toTensor } from '../../src/tasks/image/preprocess.js';
+import type { RunControl } from '../../src/tasks/task.js';
 
 const SETTINGS = {
   ...({ orientation: 'apply', resample: 'exact' } as const),
   ...{ roots: [], maxFileBytes: 1e9, maxPixels: 1e8, decodeTimeoutMs: 30_000 },
   ...{ decodeConcurrency: 1, blockDecoders: false },
 };
+
+/** Of a run that nobody stops. */
+export const UNSTOPPED: RunControl = { throwIfStopped: () => undefined };
 
 /** The ids of each picture's sentence as `generate` of transformers gives them, the first one included. */
 export async function captionIds(
@@ -28,7 +32,7 @@ export async function captionIds(
         const photo = await decodePhoto(await readFile(file), { settings: SETTINGS, need: 'full' });
         return toTensor(photo, model.preprocess);
       });
-      for (const ids of await captioner.describe(await Promise.all(tensors))) {
+      for (const ids of await captioner.describe(await Promise.all(tensors), UNSTOPPED)) {
         if (ids instanceof Error) throw ids;
         all.push([model.startId, ...ids]);
       }

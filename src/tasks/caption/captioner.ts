@@ -3,12 +3,13 @@ import type { CaptionModel, Device } from '../../model.js';
 import type { Session } from '../../tensor.js';
 import { normalise } from '../normalise.js';
 import { selfTest } from '../self-test.js';
+import type { RunControl } from '../task.js';
 import { testPictures } from '../test-pictures.js';
 import { openTokenizer } from '../tokenizer/tokenizer.js';
 import { readDecoderGraph, type DecoderGraph } from './decoder-graph.js';
 import { idTensor, openEmbedder, type Embedder } from './embedder.js';
 import { generate } from './generate.js';
-import { openPictureEncoder, type EncodedPictures, type PictureEncoder } from './picture-encoder.js';
+import { oneByOne, openPictureEncoder, type EncodedPictures, type PictureEncoder } from './picture-encoder.js';
 import { openPromptedEncoder } from './prompted-encoder.js';
 
 /** Describes pictures in a sentence. */
@@ -18,9 +19,12 @@ export interface Captioner {
   /**
    * Per picture, given as the tensor that `preprocess` of its model makes, the ids of its sentence (first id left out), or
    * the failure of that picture alone (`RUN_BAD_OUTPUT`).
-   * @throws RunnerError `RUN_FAILED`
+   * @throws RunnerError `RUN_FAILED`; `RUNNER_STOPPED` where `control` stops it between two steps
    */
-  describe(tensors: readonly Float32Array[]): Promise<readonly (readonly number[] | RunnerError)[]>;
+  describe(
+    tensors: readonly Float32Array[],
+    control: RunControl,
+  ): Promise<readonly (readonly number[] | RunnerError)[]>;
   close(): Promise<void>;
 }
 
@@ -32,6 +36,9 @@ export interface CaptionerOptions {
   readonly openSession: (file: string) => Promise<Session>;
 }
 
+/** The self-test is a part of loading, which is ended otherwise. */
+const UNSTOPPED: RunControl = { throwIfStopped: () => undefined };
+
 /** Ids of each sample's sentence in the self-test. */
 const SAMPLE_TOKENS = 3;
 
@@ -42,17 +49,32 @@ const SAMPLE_TOKENS = 3;
  */
 export async function openCaptioner(options: CaptionerOptions): Promise<Captioner> {
   const { model, maxNewTokens, maxBatch } = options;
-  const { encoder, decoder, embed, sessions } = await openGraphs(options);
+  const { encoder: whole, decoder, embed, sessions } = await openGraphs(options);
+  const encoder = whole.device === 'cpu' ? oneByOne(whole) : whole;
   const { startId, endId, rules, decoderFile: file } = model;
   const graph = readDecoderGraph(decoder, encoder.outputs, file);
   const feedTokens = pickTokenFeed(graph, embed, model);
-  const describe = async (tensors: readonly Float32Array[], limit: number): ReturnType<Captioner['describe']> => {
-    const generation = { session: decoder, graph, file, startId, endId, maxNewTokens: limit, rules, feedTokens };
-    return generate(await encoder.encode(tensors), tensors.length, generation);
+  const describe = async (
+    tensors: readonly Float32Array[],
+    limit: number,
+    control: RunControl = UNSTOPPED,
+  ): ReturnType<Captioner['describe']> => {
+    const generation = {
+      session: decoder,
+      graph,
+      file,
+      startId,
+      endId,
+      maxNewTokens: limit,
+      rules,
+      feedTokens,
+      control,
+    };
+    return generate(await encoder.encode(tensors, control), tensors.length, generation);
   };
   const samples = testPictures(model.preprocess);
   const states = async (tensors: readonly Float32Array[]): Promise<readonly (Float32Array | RunnerError)[]> =>
-    tensors.map(stateVectors(await encoder.encode(tensors), model));
+    tensors.map(stateVectors(await encoder.encode(tensors, UNSTOPPED), model));
   const { name: label, encoderFile, dtype } = model;
   await selfTest(states, samples, { label, file: encoderFile, dtype, input: 'photo' }, maxBatch);
   const failed = (await describe(samples, SAMPLE_TOKENS)).find((sample) => sample instanceof RunnerError);
@@ -60,7 +82,7 @@ export async function openCaptioner(options: CaptionerOptions): Promise<Captione
     throw new RunnerError('MODEL_SELF_TEST', `The model "${label}" (${file}) failed its self-test: ${failed.message}`);
   return {
     device: decoder.device,
-    describe: (tensors) => describe(tensors, maxNewTokens),
+    describe: (tensors, control) => describe(tensors, maxNewTokens, control),
     async close() {
       await Promise.all(sessions.map((session) => session.close()));
     },

@@ -2,6 +2,7 @@ import { RunnerError } from '../../errors.js';
 import type { SentenceRules } from '../../model.js';
 import type { Session, TensorData } from '../../tensor.js';
 import { asType, floatsOf } from '../floats.js';
+import type { RunControl } from '../task.js';
 import { chooseId } from './choose-id.js';
 import { emptyDims, type DecoderGraph } from './decoder-graph.js';
 import type { Embedder } from './embedder.js';
@@ -23,6 +24,8 @@ export interface Generation {
   readonly rules: SentenceRules;
   /** Makes the decoder's `tokens` of rows of one id. */
   readonly feedTokens: Embedder;
+  /** Asked before each step. */
+  readonly control: RunControl;
 }
 
 /**
@@ -30,19 +33,20 @@ export interface Generation {
  * rules allow. A sentence that has ended leaves the batch, so that later steps cost only what is still open.
  * @returns per picture the ids after the first, the end id included where it was reached; or `RUN_BAD_OUTPUT` where the
  *   graph answered with NaN for that picture
- * @throws RunnerError `RUN_FAILED`
+ * @throws RunnerError `RUN_FAILED`, `RUNNER_STOPPED`
  */
 export async function generate(
   pictures: EncodedPictures,
   rows: number,
   generation: Generation,
 ): Promise<readonly (readonly number[] | RunnerError)[]> {
-  const { session, graph, startId, endId, maxNewTokens, rules } = generation;
+  const { session, graph, startId, endId, maxNewTokens, rules, control } = generation;
   const results: (number[] | RunnerError)[] = Array.from({ length: rows }, () => []);
   const open = results.map((_, picture) => picture);
   let next = open.map(() => startId);
   let feeds = firstFeeds(pictures, rows, generation);
   for (let step = 0; step < maxNewTokens && open.length > 0; step++) {
+    control.throwIfStopped();
     const outputs = await session.run({ ...feeds, ...(await stepFeeds(generation, next, step > 0)) });
     feeds = advance(graph, feeds, outputs);
     const logits = rowsOf(outputs[graph.logits], open.length);

@@ -1,7 +1,9 @@
 import { RunnerError } from '../../errors.js';
-import type { CaptionModel } from '../../model.js';
+import type { CaptionModel, Device } from '../../model.js';
 import type { Session, TensorData, TensorInfo } from '../../tensor.js';
 import { floatTensor } from '../floats.js';
+import type { RunControl } from '../task.js';
+import { emptyRows, putRow } from './rows.js';
 
 /** What an encoder makes of a batch: `last_hidden_state`, and the pictures' keys and values where it has them. */
 export type EncodedPictures = Readonly<Record<string, TensorData>>;
@@ -9,11 +11,35 @@ export type EncodedPictures = Readonly<Record<string, TensorData>>;
 /** Makes of pictures what the decoder of their captioner is given. */
 export interface PictureEncoder {
   readonly outputs: readonly TensorInfo[];
+  readonly device: Device;
   /**
    * Takes pictures as the tensors that `preprocess` of their model makes.
-   * @throws RunnerError `RUN_FAILED`
+   * @throws RunnerError `RUN_FAILED`; `RUNNER_STOPPED` where `control` stops it between two steps
    */
-  encode(tensors: readonly Float32Array[]): Promise<EncodedPictures>;
+  encode(tensors: readonly Float32Array[], control: RunControl): Promise<EncodedPictures>;
+}
+
+/**
+ * Encodes a batch picture by picture: on the processor one of them fills all cores, and takes so long that a stop must not
+ * wait for eight. What the encoder says of them is put together for the decoder, whose steps cost little more for many.
+ */
+export function oneByOne(encoder: PictureEncoder): PictureEncoder {
+  return {
+    ...encoder,
+    async encode(tensors, control) {
+      if (tensors.length === 1) return encoder.encode(tensors, control);
+      const joined: Record<string, TensorData> = {};
+      for (const [row, tensor] of tensors.entries()) {
+        control.throwIfStopped();
+        const encoded = await encoder.encode([tensor], control);
+        for (const [name, said] of Object.entries(encoded)) {
+          const target = (joined[name] ??= emptyRows(said, tensors.length));
+          putRow(target, row, said);
+        }
+      }
+      return joined;
+    },
+  };
 }
 
 /**
@@ -26,6 +52,7 @@ export function openPictureEncoder(session: Session, model: CaptionModel): Pictu
   const stride = 3 * width * height;
   return {
     outputs: session.outputs,
+    device: session.device,
     async encode(tensors) {
       const pixels = new Float32Array(tensors.length * stride);
       tensors.forEach((tensor, index) => pixels.set(tensor, index * stride));

@@ -29,8 +29,9 @@ export async function openPromptedEncoder(options: PromptedEncoderOptions): Prom
   const prompt = await embed([promptIds]);
   return {
     outputs: session.outputs,
-    async encode(tensors) {
-      const features = (await pictures.encode(tensors))[feature];
+    device: session.device,
+    async encode(tensors, control) {
+      const features = (await pictures.encode(tensors, control))[feature];
       if (features?.dims.length !== 3 || features.dims[2] !== prompt.dims[2]) {
         const expected = `expected pictures of [batch, places, ${prompt.dims[2] ?? 0}] for the prompt's embeddings`;
         throw new RunnerError('RUN_FAILED', `${file}: ${expected}, got [${features?.dims.join(',') ?? ''}].`);

@@ -17,3 +17,15 @@ export function dropEntry(entries: unknown[], place: number): void {
   const last = entries.pop();
   if (last !== undefined && place < entries.length) entries[place] = last;
 }
+
+/** A tensor with room for `rows` rows like the one of `row`. */
+export function emptyRows({ type, data, dims: [, ...rest] }: TensorData, rows: number): TensorData {
+  const Numbers = data.constructor as new (length: number) => typeof data;
+  return { type, data: new Numbers(rows * data.length), dims: [rows, ...rest] };
+}
+
+/** Copies the one row of `row` into its place. */
+export function putRow({ data }: TensorData, place: number, row: TensorData): void {
+  // Both are of one type: the one was made for the other.
+  (data as Float32Array).set(row.data as Float32Array, place * row.data.length);
+}

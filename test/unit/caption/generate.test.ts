@@ -6,6 +6,7 @@ import { generate } from '../../../src/tasks/caption/generate.js';
 import { dropEntry, dropRow } from '../../../src/tasks/caption/rows.js';
 import type { SentenceRules } from '../../../src/model.js';
 import type { Session, TensorData } from '../../../src/tensor.js';
+import { UNSTOPPED } from '../../support/captioner.js';
 
 const VOCABULARY = 12;
 const START = 10;
@@ -86,12 +87,14 @@ function say(
   rows: number,
   maxNewTokens = 8,
   rules: SentenceRules = { noRepeatSize: 0 },
+  control = UNSTOPPED,
 ): ReturnType<typeof generate> {
   const states = { type: 'float32', data: Float32Array.from({ length: rows }, (_, row) => row), dims: [rows, 1, 1] };
   const graph = readDecoderGraph(session, [], 'decoder.onnx');
   const generation = {
     ...{ session, graph, file: 'decoder.onnx', startId: START, endId: END, maxNewTokens, rules },
     feedTokens: (ids: readonly (readonly number[])[]) => Promise.resolve(idTensor(ids, graph.tokens.type)),
+    control,
   };
   return generate({ last_hidden_state: states }, rows, generation);
 }
@@ -121,6 +124,16 @@ describe('generate', () => {
       [5, END],
     ]);
     expect(decoder.asked).toHaveLength(3);
+  });
+
+  it('ends between two steps where it is stopped', async () => {
+    const decoder = scriptedDecoder([[5, 6, 7, END]]);
+    const throwIfStopped = (): void => {
+      if (decoder.asked.length === 2) throw new RunnerError('RUNNER_STOPPED', 'stop');
+    };
+    const said = say(decoder, 1, 8, { noRepeatSize: 0 }, { throwIfStopped });
+    await expect(said).rejects.toMatchObject({ code: 'RUNNER_STOPPED' });
+    expect(decoder.asked).toHaveLength(2);
   });
 
   it.each(['float32', 'float16'] as const)('fails the picture alone whose logits (%s) are NaN', async (type) => {

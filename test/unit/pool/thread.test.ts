@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { ThreadItem, ThreadMessage } from '../../../src/pool/protocol.js';
+import { SHARED, type ThreadItem, type ThreadMessage } from '../../../src/pool/protocol.js';
 import { ThreadServer, type OpenUnit } from '../../../src/pool/thread.js';
 
 const unit: OpenUnit = {
@@ -104,4 +104,56 @@ it('hands the next run on before, where runs are in another thread, and counts n
     messages.flatMap((message) => (message.type === 'stage' && message.stage === 'run' ? [message.ms] : []))[0] ?? NaN;
   expect(msOf(first)).toBeGreaterThan(15);
   expect(msOf(second)).toBeLessThan(msOf(first) / 2);
+});
+
+/** The sizes of a unit's runs over 16 inputs, and their outcomes. */
+async function runsOf(more: Partial<OpenUnit>, shared = new Int32Array(new SharedArrayBuffer(8))) {
+  const runs: number[] = [];
+  const open: OpenUnit = {
+    ...unit,
+    maxBatch: 16,
+    run: (inputs) => {
+      runs.push(inputs.length);
+      return inputs;
+    },
+    ...more,
+  };
+  const server = new ThreadServer<OpenUnit>(
+    {
+      open: () => Promise.resolve([open]),
+      read: ({ input }) => Promise.resolve(input),
+      readConcurrency: 8,
+      decodedBytes: 100,
+    },
+    shared,
+    1,
+  );
+  const messages = await run(server, 16);
+  return { runs, outcomes: messages.flatMap((message) => (message.type === 'outcome' ? [message.outcome] : [])) };
+}
+
+it('keeps the first run of a unit short, unless it can be stopped between its steps', async () => {
+  expect((await runsOf({})).runs).toEqual([8, 8]);
+  expect((await runsOf({ heedsControl: true })).runs).toEqual([16]);
+});
+
+it('stops a run that asks, and begins no other', async () => {
+  const shared = new Int32Array(new SharedArrayBuffer(8));
+  let steps = 0;
+  const { outcomes } = await runsOf(
+    {
+      heedsControl: true,
+      run: (inputs, control) => {
+        steps += 1;
+        control.throwIfStopped();
+        Atomics.store(shared, SHARED.isCancelled, 1);
+        control.throwIfStopped();
+        return inputs;
+      },
+    },
+    shared,
+  );
+  expect(steps).toBe(1);
+  expect(outcomes).toHaveLength(16);
+  for (const outcome of outcomes) expect(outcome).toMatchObject({ ok: false, error: { code: 'RUNNER_STOPPED' } });
 });
