@@ -13,6 +13,9 @@ const CONFIGURATION_CODES: readonly ErrorCode[] = [
   'DEVICE_UNAVAILABLE',
 ];
 
+/** Time for what is closing to end by itself. */
+const LINGER_MS = 5000;
+
 keepYoungGenerationSmall();
 
 async function main(): Promise<void> {
@@ -37,3 +40,5 @@ function isCommanderExit(thrown: unknown): thrown is { exitCode: number } {
 }
 
 await main();
+// All is done and written. What a connection that broke may have left behind must not keep the process for ever.
+setTimeout(() => process.exit(), LINGER_MS).unref();

@@ -69,9 +69,11 @@ export async function connectOnce(client: Redis, withinMs: number, signal: Abort
 /** Breaks a connection off at once, so that nothing which is still on its way can arrive later. */
 export function breakOff(client: Redis): void {
   const stream = client.stream as typeof client.stream | undefined;
-  // Before `disconnect()`, which would end the stream: one that is ending can't be reset and keeps its handle for good.
-  // A reset also throws away what the kernel has yet to send; TLS and Unix sockets only know how to be destroyed.
-  if (stream && 'resetAndDestroy' in stream && !('encrypted' in stream) && stream.remotePort !== undefined) {
+  // Before `disconnect()`, which would end the stream: one that is ending can't be reset and would keep its handle, and the
+  // process with it, for good. A reset also throws away what the kernel has yet to send; TLS and Unix sockets only know how to
+  // be destroyed.
+  const canBeReset = stream !== undefined && 'resetAndDestroy' in stream && !('encrypted' in stream);
+  if (canBeReset && stream.remotePort !== undefined && !stream.writableEnded) {
     stream.resetAndDestroy();
   } else {
     stream?.destroy();
