@@ -1,6 +1,6 @@
 // npm run bench -- bullmq: jobs per second of createRunner() over redisQueue() and of BullMQ's worker, with a task that does
 // nothing, one process each, on the same private Redis; straight, and with 1 ms put between by a TCP proxy. Beside them the
-// floor: a bare loop that only moves and removes the same elements. BENCH_ROUNDS (5), BENCH_JOBS (10000), BENCH_IN_FLIGHT (32).
+// floor: a bare loop that only moves and removes the same elements. BENCH_ROUNDS (5), BENCH_JOBS (40000), BENCH_IN_FLIGHT (32,128).
 import path from 'node:path';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
@@ -12,8 +12,9 @@ import { describeMachine, median, printGoals, printTable, ratioOf, saveJson } fr
 
 const root = path.resolve(import.meta.dirname, '..');
 const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
-const count = Number(process.env.BENCH_JOBS ?? 10_000);
-const inFlight = Number(process.env.BENCH_IN_FLIGHT ?? 32);
+const count = Number(process.env.BENCH_JOBS ?? 40_000);
+/** Jobs that a process has in hand: `maxInFlight` here, `concurrency` there. */
+const inFlights = (process.env.BENCH_IN_FLIGHT ?? '32,128').split(',').map(Number);
 const warmUp = Math.ceil(count / 5);
 const DELAYS_MS = [0, 1];
 const CHUNK = 1000;
@@ -47,7 +48,7 @@ const sides = {
   'floor (LMOVE, LREM)': { ...lists, script: 'bench/support/queue-floor.js' },
 };
 
-async function measure({ fill, clean, script }, url, queue) {
+async function measure({ fill, clean, script }, url, queue, inFlight) {
   await fill(queue);
   const workers = await startWorkers({ script, args: [url, queue, inFlight], root });
   try {
@@ -76,44 +77,45 @@ console.log(
   `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Node ${machine.node}, ${machine.versions.join(', ')}`,
 );
 console.log(
-  `Redis ${version}, AOF everysec; ${count} jobs a round after ${warmUp} to warm up, ${inFlight} in hand, one process, ` +
-    `${rounds} rounds interleaved`,
+  `Redis ${version}, AOF everysec; ${count} jobs a round after ${warmUp} to warm up, one process, ${rounds} rounds interleaved`,
 );
 
-const results = {};
+const cases = DELAYS_MS.flatMap((delayMs) => inFlights.map((inFlight) => ({ delayMs, inFlight })));
+const results = [];
 try {
-  for (const delayMs of DELAYS_MS) results[delayMs] = await measureAll(delayMs);
+  for (const one of cases) results.push({ ...one, measured: await measureAll(one) });
 } finally {
   await redis.quit();
   await server.stop();
 }
 const [theirs, ours] = Object.keys(sides);
 const goals = printGoals(
-  DELAYS_MS.flatMap((delayMs) => {
-    const rates = column(results[delayMs], 'rate');
-    const delay = `${delayMs} ms between`;
+  results.flatMap(({ delayMs, inFlight, measured }) => {
+    const rates = column(measured, 'rate');
+    const where = `${delayMs} ms between, ${inFlight} in hand`;
     return [
-      { what: `${delay}, jobs/s to BullMQ's`, value: ratioOf(rates[ours], rates[theirs]), atLeast: 2 },
-      { what: `${delay}, Redis commands a job`, value: commandsAJob(results[delayMs][ours]), atMost: 3 },
+      { what: `${where}, jobs/s to BullMQ's`, value: ratioOf(rates[ours], rates[theirs]), atLeast: 2 },
+      { what: `${where}, Redis commands a job`, value: commandsAJob(measured[ours]), atMost: 3 },
     ];
   }),
 );
-saveJson(root, 'bullmq', { machine, version, count, warmUp, inFlight, rounds, results, goals });
+saveJson(root, 'bullmq', { machine, version, count, warmUp, rounds, results, goals });
 
-async function measureAll(delayMs) {
+async function measureAll({ delayMs, inFlight }) {
   const proxy = delayMs > 0 ? await startDelayProxy(Number(new URL(server.url).port), delayMs) : undefined;
   const url = proxy ? `redis://127.0.0.1:${proxy.port}/0` : server.url;
   const measured = Object.fromEntries(Object.keys(sides).map((side) => [side, []]));
   try {
     for (let round = 0; round < rounds; round++) {
       for (const [index, [side, parts]] of Object.entries(sides).entries()) {
-        measured[side].push(await measure(parts, url, `bench_${process.pid}_${delayMs}_${index}_${round}`));
+        const queue = `bench_${process.pid}_${delayMs}_${inFlight}_${index}_${round}`;
+        measured[side].push(await measure(parts, url, queue, inFlight));
       }
     }
   } finally {
     await proxy?.stop();
   }
-  console.log(`\n${delayMs === 0 ? 'Straight' : `Each answer ${delayMs} ms later`}`);
+  console.log(`\n${delayMs === 0 ? 'Straight' : `Each answer ${delayMs} ms later`}, ${inFlight} in hand`);
   printTable(column(measured, 'rate'), 'jobs/s');
   for (const [side, runs] of Object.entries(measured)) {
     const [ms, redisMs] = ['processorMs', 'redisMs'].map((name) => median(runs.map((run) => run[name])).toFixed(3));

@@ -94,10 +94,12 @@ export class Conductor {
       signal.throwIfAborted();
       this.#state = 'starting';
       const onStuck = (error: RunnerError): void => this.#fail(error);
-      const engine = await Engine.open(this.#options, this.#tasks, {
+      const opening = Engine.open(this.#options, this.#tasks, {
         ...{ emit: this.events.emit, onStuck, signal },
         applyTuning: (tuning) => withTuning(this.#given, tuning),
       });
+      void this.#openSink();
+      const engine = await opening;
       this.#engine = engine;
       signal.throwIfAborted();
       await this.#openQueues(engine);
@@ -110,6 +112,14 @@ export class Conductor {
         throw new RunnerError('RUNNER_STOPPED', 'The runner was stopped before it had started.', { cause: thrown });
       void this.stop(0);
       throw coerceError(thrown);
+    }
+  }
+
+  async #openSink(): Promise<void> {
+    try {
+      await this.#options.sink?.open?.();
+    } catch {
+      // The first delivery tells.
     }
   }
 

@@ -63,6 +63,10 @@ class PoolSink implements HttpSink {
     this.#queue = new PQueue({ concurrency });
   }
 
+  async open(): Promise<void> {
+    if (this.#closing === undefined) await (this.#pool ??= openPool(this.#options));
+  }
+
   async deliver(delivery: Delivery, signal: AbortSignal): Promise<void> {
     const path = resolvePath(this.#options.address, delivery.path);
     if (signal.aborted || this.#closing !== undefined) throw stopped();
@@ -127,7 +131,7 @@ class PoolSink implements HttpSink {
 
 /**
  * A pool knows one origin only: whatever a path holds, the token can't go to another server. The library is loaded here,
- * with the first delivery.
+ * once it is needed.
  */
 async function openPool({ address, concurrency, timeoutMs, ca }: ResolvedHttpOptions): Promise<Pool> {
   const { Pool } = await import('undici');

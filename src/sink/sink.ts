@@ -8,6 +8,11 @@ export interface Sink {
   /** For logs: an origin or a name; never a secret. */
   readonly name: string;
   /**
+   * Called once when the runner starts, while its models load: the time to get ready for the first delivery. Nobody waits for
+   * it, and a failure changes nothing: `deliver()` says itself what is wrong.
+   */
+  open?(): Promise<void>;
+  /**
    * Resolves when the receiver has taken the delivery.
    * @throws RunnerError whose `retry` class says whether to repeat (`wait`, `later`) or to give up (`never`).
    */

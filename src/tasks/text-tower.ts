@@ -58,7 +58,8 @@ export async function openTextTower(
   const fixedLength = graph.fixedLength ?? (await lengthForAll({ session, graph, tokenizer, model }, maxTokens, texts));
   const embed = createEmbed({ session, graph, fixedLength, padId: tokenizer.padId, maxBatch });
   const subject = { label: model.label, file: model.textFile, dtype: model.dtype, input: 'text' } as const;
-  const dimension = await selfTest(embed, texts, subject, maxBatch);
+  const [short = [], longer = []] = texts;
+  const dimension = await selfTest(embed, [short, longer], subject, maxBatch);
   return { dimension, maxBatch, maxTokens, embed };
 }
 

@@ -50,6 +50,27 @@ function ended(runner: Runner, count: number): Promise<void> {
   });
 }
 
+describe('a sink that wants to be opened', () => {
+  it('is opened once, while the models load, and need not succeed', async () => {
+    const told: string[] = [];
+    const sink = {
+      ...{ name: 'book', deliver: memorySink().deliver },
+      async open() {
+        told.push('open');
+        await Promise.reject(new Error('not yet'));
+      },
+    };
+    const { runner, queue } = setUp({ sink });
+    runner.on('model:ready', () => told.push('ready'));
+    const done = ended(runner, 1);
+    queue.push(photoJob(1, 'exif_6.jpg'));
+    await runner.start();
+    await done;
+    expect(runner.stats().jobs).toMatchObject({ done: 1, buried: 0 });
+    expect(told).toEqual(['open', 'ready']);
+  });
+});
+
 describe('a job on its way', () => {
   it('posts one callback per model, with the body of the contract', async () => {
     const { runner, queue, sink } = setUp({

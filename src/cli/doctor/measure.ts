@@ -8,7 +8,6 @@ import { memoryQueue } from '../../queue/memory.js';
 import { createRunner, type Runner } from '../../runner.js';
 import { memorySink } from '../../sink/memory.js';
 import type { ModelStats, RunnerStats } from '../../stats.js';
-import { makeJpeg } from '../../tasks/image/sharp.js';
 import { peakBytes } from '../peak-memory.js';
 
 /** The size of a usual camera's photos. */
@@ -38,6 +37,8 @@ export interface Measured {
 
 export async function makePhotos(count = 2): Promise<MadePhotos> {
   const folder = await mkdtemp(path.join(tmpdir(), 'clip-runner-doctor-'));
+  // With the first photo: a command that decodes nothing itself is spared the decoders.
+  const { makeJpeg } = await import('../../tasks/image/sharp.js');
   const names: string[] = [];
   for (let i = 0; i < count; i++) {
     const name = `made-${i}.jpg`;

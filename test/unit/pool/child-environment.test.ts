@@ -16,7 +16,7 @@ describe('childEnvironment', () => {
       NVIDIA_VISIBLE_DEVICES: 'all',
       OMP_NUM_THREADS: '2',
       ORT_LOG: '1',
-      MALLOC_ARENA_MAX: '2',
+      MALLOC_PERTURB_: '1',
       UV_THREADPOOL_SIZE: '8',
     };
     const kept = {
@@ -31,7 +31,13 @@ describe('childEnvironment', () => {
       XPATH: 'x',
       HOMEPAGE: 'x',
     };
-    expect(childEnvironment({ ...passed, ...kept })).toEqual(passed);
+    expect(childEnvironment({ ...passed, ...kept })).toEqual({ ...childEnvironment({}), ...passed });
+  });
+
+  it('holds the memory of the allocator together, where nobody has said otherwise', () => {
+    const variables = ['MALLOC_ARENA_MAX', 'MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_', 'GLIBC_TUNABLES'];
+    expect(Object.keys(childEnvironment({}))).toEqual(variables);
+    expect(childEnvironment({ MALLOC_ARENA_MAX: '8' })['MALLOC_ARENA_MAX']).toBe('8');
   });
 });
 

@@ -2,9 +2,24 @@ import { describe, expect, it } from 'vitest';
 import { RunPace } from '../../../src/pool/pace.js';
 
 describe('RunPace', () => {
-  it('begins with a few items and never exceeds the batch', () => {
-    expect(new RunPace().limit(256)).toBe(8);
-    expect(new RunPace().limit(4)).toBe(4);
+  it('begins with one item and never exceeds the batch', () => {
+    const pace = new RunPace();
+    expect(pace.limit(256)).toBe(1);
+    pace.record(1, 10);
+    expect(pace.limit(256)).toBe(200);
+    expect(pace.limit(4)).toBe(4);
+  });
+
+  it('soon forgets that the first run had to warm up', () => {
+    const pace = new RunPace();
+    pace.record(1, 3000);
+    pace.record(1, 100);
+    pace.record(1, 100);
+    pace.record(1, 100);
+    expect(pace.limit(8)).toBeGreaterThanOrEqual(2);
+    pace.record(2, 200);
+    pace.record(2, 200);
+    expect(pace.limit(8)).toBeGreaterThanOrEqual(4);
   });
 
   it('gives a fast model its whole batch', () => {

@@ -1,7 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { RunnerError } from '../../../errors.js';
-import { encodeJpeg } from '../../../tasks/image/sharp.js';
 
 /** Pictures to compare with: files, or the bytes of made ones. */
 export interface Pictures {
@@ -41,6 +40,7 @@ export async function photosOf(folder: string): Promise<Pictures> {
 
 /** Pictures that are the same on every machine: landscapes, tiles, discs, stripes, clouds and printed pages. */
 export async function madePictures(): Promise<Pictures> {
+  const { encodeJpeg } = await import('../../../tasks/image/sharp.js');
   const inputs: Uint8Array[] = [];
   for (let variant = 0; variant < VARIANTS; variant++) {
     for (const [kind, scene] of SCENES.entries()) {
