@@ -49,6 +49,8 @@ describe('turnLetterbox', () => {
     width: 3,
     height: 2,
     scale: 1,
+    left: 0,
+    top: 0,
     data: Uint8Array.from(picture.flatMap((value) => [value, value, value])),
   };
   it.each([
