@@ -123,9 +123,10 @@ describe.runIf(isHere)('the reference set of faces', () => {
     "faceDecode 'reduced' against 'full' by %s, pictures %s: at most %o, boxes moved by at most %d of their size, cosines from %d on",
     { timeout: 300_000 },
     async (detector, which, most, mostMoved, least) => {
-      const names = readdirSync(path.join(REFERENCE, 'images')).sort();
-      const pictures: (string | Buffer)[] = names.map(image);
-      if (which === 'enlarged') for (const [i, name] of names.entries()) pictures[i] = await enlarged(image(name));
+      // Seven of the pictures are one, in other orientations.
+      const names = readdirSync(path.join(REFERENCE, 'images')).filter((name) => !/exif_[2-8]/.test(name));
+      const pictures: (string | Buffer)[] = [];
+      for (const name of names) pictures.push(which === 'enlarged' ? await enlarged(image(name)) : image(name));
       const full = await (await start(detector)).detectFaces(pictures);
       await runner?.stop();
       const reduced = await (await start(detector, { faceDecode: 'reduced' })).detectFaces(pictures);
@@ -133,7 +134,7 @@ describe.runIf(isHere)('the reference set of faces', () => {
       console.log(
         `${detector}, ${which}: boxes ${deviation.toFixed(3)}, cosines ${lowest.toFixed(3)}, median ${median.toFixed(4)}, ${JSON.stringify(told)}`,
       );
-      expect(told.found).toBeGreaterThan(100);
+      expect(told.found).toBeGreaterThan(90);
       expect(told.missing).toBeLessThanOrEqual(most.missing);
       expect(told.added).toBeLessThanOrEqual(most.added);
       expect(deviation).toBeLessThan(mostMoved);
@@ -189,8 +190,16 @@ describe.runIf(isHere)('the reference set of faces', () => {
   });
 });
 
-/** A picture 4000 pixels long, with the grain of a camera, as JPEG. The grain is the same each time. */
-async function enlarged(file: string): Promise<Buffer> {
+const made = new Map<string, Promise<Buffer>>();
+
+/** A picture 4000 pixels long, with the grain of a camera, as JPEG. The grain is the same each time; made once. */
+function enlarged(file: string): Promise<Buffer> {
+  const picture = made.get(file) ?? enlarge(file);
+  made.set(file, picture);
+  return picture;
+}
+
+async function enlarge(file: string): Promise<Buffer> {
   const picture = sharp(readFileSync(file)).autoOrient().removeAlpha().toColourspace('srgb');
   const { data, info } = await picture
     .resize(4000, 4000, { fit: 'inside', kernel: 'cubic' })
