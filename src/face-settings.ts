@@ -23,5 +23,6 @@ export async function resolveFaces(
     maxPerPhoto: options.maxFacesPerPhoto,
     extras: options.faceExtras,
     ladder: options.faceLadder,
+    decode: options.faceDecode,
   };
 }

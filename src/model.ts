@@ -94,6 +94,8 @@ export interface FaceSettings {
   readonly extras: boolean;
   /** Whether photos without a face, or with one that fills them, are looked at again, smaller and turned. */
   readonly ladder: boolean;
+  /** Whether a large JPEG may be shrunk while it is decoded. */
+  readonly decode: 'full' | 'reduced';
 }
 
 /** A captioner whose files lie on this machine: an image encoder, and a decoder with a key/value cache. */

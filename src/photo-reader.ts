@@ -26,8 +26,11 @@ export async function readPhoto(
 ): Promise<Photo> {
   const need = mergeNeeds(units.map((unit) => unit.minPixels ?? 'full'));
   const reducedNeed = mergeNeeds(units.flatMap((unit) => unit.minPixels ?? []));
-  const decode = (bytes: Uint8Array): Promise<Photo> =>
-    measure('decode', () => decodePhoto(bytes, { settings: image, need, reducedNeed, admit }));
+  const decode = async (bytes: Uint8Array): Promise<Photo> => {
+    const photo = await measure('decode', () => decodePhoto(bytes, { settings: image, need, reducedNeed, admit }));
+    const { inFull } = photo;
+    return inFull === undefined ? photo : { ...photo, inFull: () => measure('decode', inFull) };
+  };
   if ('bytes' in input) return decode(input.bytes);
   const access = { roots: image.roots, isTrusted, maxFileBytes: image.maxFileBytes };
   const bytes = await measure('read', () => readPhotoFile(input.path, access));

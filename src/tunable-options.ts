@@ -91,6 +91,11 @@ export interface TunableOptions extends OcrOptions, IsolationOptions {
   readonly faceExtras: boolean;
   /** Photos without a face, or with one that fills them, are looked at again, smaller and turned. @default false */
   readonly faceLadder: boolean;
+  /**
+   * `reduced` lets the JPEG decoder shrink large pictures; one with a small face is decoded in full once more. `full` gives
+   * insightface's numbers. @default 'full'
+   */
+  readonly faceDecode: 'full' | 'reduced';
   /** Captioner of the task `caption`: a repository or a folder. @default 'Salesforce/blip-image-captioning-base' */
   readonly captionModel: string;
   /** Tokens of a caption at most. @default 64 */
@@ -146,6 +151,7 @@ export const TUNABLE_DEFAULTS: TunableOptions = {
   maxFacesPerPhoto: 200,
   faceExtras: false,
   faceLadder: false,
+  faceDecode: 'full',
   captionModel: 'Salesforce/blip-image-captioning-base',
   captionMaxTokens: 64,
   ...OCR_DEFAULTS,
@@ -204,6 +210,7 @@ export const TUNABLE_CHECKS: { readonly [Name in keyof TunableOptions]: Check<Tu
   maxFacesPerPhoto: positiveInteger,
   faceExtras: flag,
   faceLadder: flag,
+  faceDecode: oneOf(['full', 'reduced']),
   captionModel: someText,
   captionMaxTokens: positiveInteger,
   ...OCR_CHECKS,

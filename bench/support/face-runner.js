@@ -1,9 +1,10 @@
-// createRunner() with the task `face`, asked with detectFaces(), as a process of its own: node face-runner.js <pack folder>.
+// createRunner() with the task `face`, asked with detectFaces(), as a process of its own: node face-runner.js <pack folder> [full | reduced].
 // Reads `{"files": [...]}` from each line of the input and answers with a line `{seconds, processorSeconds, photos}`.
 import { createInterface } from 'node:readline';
 import { createRunner } from 'clip-runner';
 
-const runner = createRunner({ tasks: ['face'], faceModel: process.argv[2], device: 'cpu' });
+const [faceModel, faceDecode = 'full'] = process.argv.slice(2);
+const runner = createRunner({ tasks: ['face'], faceModel, faceDecode, device: 'cpu' });
 await runner.start();
 console.log('ready');
 for await (const line of createInterface({ input: process.stdin })) {

@@ -16,6 +16,7 @@ export const FACE_VARIABLES = [
   'maxFacesPerPhoto',
   'faceExtras',
   'faceLadder',
+  'faceDecode',
 ] as const satisfies readonly VariableName[];
 
 /** Whether the face model is asked for, and not only the one that is taken if it is there. */
@@ -39,7 +40,7 @@ export async function faceOptions(
   log: Log,
 ): Promise<RunnerOptions | undefined> {
   const { faceEnabled, faceModel, faceLabel, faceDim, faceThreshold, faceNms, faceSize } = settings;
-  const { maxFacesPerPhoto, faceExtras, faceLadder } = settings;
+  const { maxFacesPerPhoto, faceExtras, faceLadder, faceDecode } = settings;
   const usual = VARIABLES.faceModel.default;
   if (faceEnabled === '0') return undefined;
   if (!isFaceModelNamed(settings, env) && (await findLocalFaceModel(faceModel, hubOptionsFromEnv(env))) === undefined) {
@@ -54,6 +55,6 @@ export async function faceOptions(
     const fact = { label: faceLabel, model: faceModel };
     log.warn(fact, 'faces of this model go by the label of another: set PROCESSING_DEFAULT_FACE_MODEL');
   }
-  const finding = { faceThreshold, faceNms, faceSize, maxFacesPerPhoto, faceLadder };
+  const finding = { faceThreshold, faceNms, faceSize, maxFacesPerPhoto, faceLadder, faceDecode };
   return { faceModel, faceLabel, faceDim, faceExtras, ...finding };
 }

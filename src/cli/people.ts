@@ -30,6 +30,7 @@ const PEOPLE_VARIABLES = [
   'faceSize',
   'maxFacesPerPhoto',
   'faceLadder',
+  'faceDecode',
   'device',
   'strictDevice',
   'prepareModels',

@@ -114,6 +114,13 @@ export const VARIABLES = {
     yesOrNo,
     'look again, smaller and turned, where no face was found or one fills the photo',
   ),
+  faceDecode: variable(
+    'FACE_DECODE',
+    'face-decode',
+    'full',
+    choice(['full', 'reduced']),
+    'reduced: large JPEGs may be shrunk while decoding; faster, and almost the same faces',
+  ),
   ocrEnabled: variable(
     'OCR_ENABLED',
     'ocr',

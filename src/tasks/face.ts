@@ -1,7 +1,7 @@
 import { RunnerError } from '../errors.js';
 import type { Delivery, Job } from '../job.js';
 import type { FaceSettings } from '../model.js';
-import { alignFace } from './face/align.js';
+import { alignFace, enlargement } from './face/align.js';
 import { clampBox, type Detection } from './face/detection.js';
 import { openDetector, type Detector } from './face/detector.js';
 import type { Face, PhotoFaces } from './face/face.js';
@@ -15,8 +15,8 @@ import type { Photo, Task, TaskContext, TaskUnit, UnitInfo } from './task.js';
  * Faces: where they are, and a vector of each. One unit, one callback per photo, also for a photo without a face. The
  * unit's value is a `PhotoFaces`.
  *
- * `prepare` detects and cuts the aligned faces out of the full-size photo, so that its pixels can go; `run` makes the
- * vectors of the faces of many photos together.
+ * `prepare` detects and cuts the aligned faces out of the photo, so that its pixels can go; `run` makes the vectors of the
+ * faces of many photos together. Where a large JPEG may be decoded `reduced`, a photo with a small face is decoded once more.
  */
 export const faceTask: Task = {
   name: 'face',
@@ -49,6 +49,13 @@ interface CutFace extends Omit<Face, 'embedding'> {
   readonly crop: Uint8Array;
 }
 
+/**
+ * The most that a face of a shrunk photo may be enlarged. Measured with the same landmarks against full decoding, on 321 faces
+ * in photos of 4000 pixels: up to here the median cosine of two vectors is 0.994 or more, from 1.5 to 2 it is 0.984, and
+ * from 2 to 3 it is 0.970.
+ */
+const MOST_ENLARGEMENT = 1.25;
+
 function settingsOf({ faces }: TaskContext): FaceSettings {
   if (faces !== undefined) return faces;
   throw new RunnerError('OPTIONS_INVALID', 'The task "face" was opened without a face model: set faceModel.');
@@ -70,6 +77,7 @@ async function openUnit(settings: FaceSettings, context: TaskContext): Promise<T
     dimension: recogniser.dimension,
     maxBatch: recogniser.maxBatch,
     weigh: ({ faces }) => faces.length,
+    ...(settings.decode === 'full' ? {} : { minPixels: { width: size, height: size, mode: 'inside', orFull: true } }),
     prepare: (photo) => find(photo as Photo),
     run: (photos) => recognise(recogniser, photos, settings.extras),
     async close() {
@@ -83,16 +91,27 @@ function finder(detector: Detector, settings: FaceSettings): (photo: Photo) => P
   const detect = gatherRuns((squares: readonly Uint8Array[]) => detector.detect(squares), detector.maxBatch);
   return async (photo) => {
     const found = await findFaces(photo, { side, maxOverlap, ladder, detect });
-    const faces = found.slice(0, maxPerPhoto).flatMap((detection) => cutFace(photo, detection));
+    const kept = found.slice(0, maxPerPhoto);
+    const pixels = await pixelsFor(kept, photo);
+    const faces = kept.flatMap((detection) => cutFace(pixels, detection));
     return { faces, dropped: Math.max(0, found.length - maxPerPhoto) };
   };
+}
+
+/**
+ * The photo that the faces are cut out of: decoded in full where it was shrunk and one of them would have to be enlarged too
+ * much. Then all of them have the pixels that full decoding gives.
+ */
+async function pixelsFor(faces: readonly Detection[], photo: Photo): Promise<Photo> {
+  const isTooSmall = ({ landmarks }: Detection): boolean => enlargement(photo, landmarks) > MOST_ENLARGEMENT;
+  return photo.inFull !== undefined && faces.some(isTooSmall) ? photo.inFull() : photo;
 }
 
 /** None where the landmarks are all on one spot. */
 function cutFace(photo: Photo, detection: Detection): readonly CutFace[] {
   const crop = alignFace(photo, detection.landmarks);
   if (crop === undefined) return [];
-  const box = clampBox(detection.box, photo.width, photo.height);
+  const box = clampBox(detection.box, photo.originalWidth, photo.originalHeight);
   return [{ ...detection, box, quality: judgeFace({ ...detection, box }, crop), crop }];
 }
 

@@ -84,10 +84,16 @@ export interface UnitInfo {
 
 /** A decoder may shrink a picture while decoding as long as this much remains. */
 export interface PixelNeed {
-  /** The side lengths in pixels that resizing will end at: (shorter, longer) may not go below `2 x` of them. */
+  /** The side lengths in pixels that resizing will end at; at least twice of them remains. */
   readonly width: number;
   readonly height: number;
-  readonly mode: 'shortest' | 'squash';
+  /**
+   * `shortest` and `squash`: no side of the picture may get shorter than that. `inside`: the picture will be fitted into this
+   * rectangle, so one side of it must be as long.
+   */
+  readonly mode: 'shortest' | 'squash' | 'inside';
+  /** The unit may ask for all pixels later (`Photo.inFull`); memory for them is kept. @default false */
+  readonly orFull?: boolean;
 }
 
 /** What `prepare` gets: a decoded picture, or a text for tasks whose `input` is `text`. */
@@ -112,6 +118,12 @@ export interface Photo {
    * it in full, and the settings would have let the decoder shrink it.
    */
   readonly reduced?: Photo;
+  /**
+   * Decodes the same photo in full, each time anew; there where the decoder shrank it and a unit's need says `orFull`. Only
+   * within `prepare`: it counts as a decoding of its own.
+   * @throws RunnerError `IMAGE_*`
+   */
+  readonly inFull?: () => Promise<Photo>;
 }
 
 /** A rectangle in pixels of the upright original. */

@@ -532,6 +532,7 @@ describe('a face model', () => {
     ['faceNms', -0.1],
     ['maxFacesPerPhoto', 0],
     ['faceLabel', ''],
+    ['faceDecode', 'half'],
   ])('has options that are checked: %s %s', (name, value) => {
     expect(() => createRunner({ tasks: ['face'], [name]: value })).toThrow(
       expect.objectContaining({ code: 'OPTIONS_INVALID', message: expect.stringContaining(name) as string }),

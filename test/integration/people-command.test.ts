@@ -274,6 +274,8 @@ describe('clip-runner people --cache', () => {
     await gallery.draw({ 5: ['cat', 'dan'] });
     expect(await decoded(), 'a new picture under the same name').toBe(1);
     expect(await decoded({ FACE_NMS: '0.3' }), 'other settings').toBe(6);
+    expect(await decoded({ FACE_DECODE: 'reduced' }), 'another decoding').toBe(6);
+    expect(await decoded({ FACE_DECODE: 'reduced', CLIP_RESAMPLE: 'exact' }), 'the same after all').toBe(0);
     expect(await decoded({ FACE_MODEL_NAME: MARKER_BATCHED }), 'another model').toBe(6);
     expect(await decoded(), 'as before').toBe(0);
   });

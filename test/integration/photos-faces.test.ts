@@ -74,6 +74,7 @@ describe('clip-runner photos, faces', () => {
       { FACE_MODEL_NAME: MARKER, PROCESSING_FACE_EMBEDDING_DIM: '128' },
       'PROCESSING_FACE_EMBEDDING_DIM',
     ],
+    ['a decoding that is none', { FACE_DECODE: 'half' }, 'FACE_DECODE must be'],
     ['a threshold that is none', { FACE_THRESHOLD: '50' }, 'FACE_THRESHOLD must be a number from 0 to 1'],
   ])('ends with exit code 2: %s', async (_, env, message) => {
     const command = lab.photos(env);

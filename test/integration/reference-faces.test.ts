@@ -9,7 +9,9 @@ import { createRunner, RunnerError, type Face, type Point, type Runner, type Run
 import { alignFace } from '../../src/tasks/face/align.js';
 import { letterbox } from '../../src/tasks/face/letterbox.js';
 import { decodePhoto } from '../../src/tasks/image/decode.js';
+import { farthest } from '../support/compare-faces.js';
 import { cosine } from '../support/fixtures.js';
+import { noise } from '../support/noise.js';
 import { EXACT } from '../support/pictures.js';
 
 /**
@@ -112,6 +114,35 @@ describe.runIf(isHere)('the reference set of faces', () => {
     expect(cosine(portrait ?? [], tall ?? [])).toBeLessThan(0.3);
   });
 
+  // Small pictures are not shrunk; so they are looked at as they are, and enlarged to a camera's size with a camera's grain.
+  it.each([
+    ['scrfd-tiny', 'as they are', { missing: 0, added: 3 }, 0.06, 0.84],
+    ['scrfd-tiny', 'enlarged', { missing: 10, added: 7 }, 0.2, 0.6],
+    ['scrfd-2.5g', 'enlarged', { missing: 4, added: 4 }, 0.2, 0.6],
+  ] as const)(
+    "faceDecode 'reduced' against 'full' by %s, pictures %s: at most %o, boxes moved by at most %d of their size, cosines from %d on",
+    { timeout: 300_000 },
+    async (detector, which, most, mostMoved, least) => {
+      // Seven of the pictures are one, in other orientations.
+      const names = readdirSync(path.join(REFERENCE, 'images')).filter((name) => !/exif_[2-8]/.test(name));
+      const pictures: (string | Buffer)[] = [];
+      for (const name of names) pictures.push(which === 'enlarged' ? await enlarged(image(name)) : image(name));
+      const full = await (await start(detector)).detectFaces(pictures);
+      await runner?.stop();
+      const reduced = await (await start(detector, { faceDecode: 'reduced' })).detectFaces(pictures);
+      const { deviation, cosine: lowest, median, ...told } = farthest(full, reduced);
+      console.log(
+        `${detector}, ${which}: boxes ${deviation.toFixed(3)}, cosines ${lowest.toFixed(3)}, median ${median.toFixed(4)}, ${JSON.stringify(told)}`,
+      );
+      expect(told.found).toBeGreaterThan(90);
+      expect(told.missing).toBeLessThanOrEqual(most.missing);
+      expect(told.added).toBeLessThanOrEqual(most.added);
+      expect(deviation).toBeLessThan(mostMoved);
+      expect(lowest).toBeGreaterThan(least);
+      expect(median).toBeGreaterThan(0.99);
+    },
+  );
+
   it('with broken and odd files: faces where there are any, else a clear error', async () => {
     const started = await start('scrfd-tiny');
     const files = [
@@ -158,6 +189,29 @@ describe.runIf(isHere)('the reference set of faces', () => {
     }
   });
 });
+
+const made = new Map<string, Promise<Buffer>>();
+
+/** A picture 4000 pixels long, with the grain of a camera, as JPEG. The grain is the same each time; made once. */
+function enlarged(file: string): Promise<Buffer> {
+  const picture = made.get(file) ?? enlarge(file);
+  made.set(file, picture);
+  return picture;
+}
+
+async function enlarge(file: string): Promise<Buffer> {
+  const picture = sharp(readFileSync(file)).autoOrient().removeAlpha().toColourspace('srgb');
+  const { data, info } = await picture
+    .resize(4000, 4000, { fit: 'inside', kernel: 'cubic' })
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  const { width, height, channels } = info;
+  const grain = noise(1024, 1024).data;
+  // A grey picture has one channel.
+  for (let i = 0; i < data.length; i++)
+    data[i] = Math.max(0, Math.min(255, data[i]! + ((grain[i % grain.length]! - 128) >> 4)));
+  return sharp(data, { raw: { width, height, channels } }).jpeg({ quality: 90 }).toBuffer();
+}
 
 /** The tolerances of the reference's page for exact arithmetic; lengths are in pixels of the detector's square. */
 function expectFace(

@@ -94,7 +94,7 @@ function goldenPixels({ pixel_values, pixel_values_exif }: Reference): string {
 
 async function measure(model: ModelName): Promise<Row[]> {
   const preprocess = PREPROCESS[model];
-  const need = pixelNeedOf(preprocess);
+  const need = [pixelNeedOf(preprocess)];
   const embed = await openVision(`${REFERENCE}models/${model}`);
   const rows: Row[] = [];
   for (const [name, image] of readImages(model)) {

@@ -59,11 +59,14 @@ export class FaceDetector {
 /** A short name for a model's files and all settings that faces depend on: the same name, the same faces. */
 export async function faceIdentity(model: FaceModel, options: ResolvedOptions): Promise<string> {
   const { faceThreshold, faceNms, faceSize, maxFacesPerPhoto, faceLadder, orientation } = options;
+  const isReduced = options.faceDecode === 'reduced' && options.resample === 'fast';
   const facts = [
     await hashFile(model.detectionFile, createHash('sha256')),
     await hashFile(model.recognitionFile, createHash('sha256')),
     model.recognitionPixels,
     ...[faceThreshold, faceNms, faceSize, maxFacesPerPhoto, faceLadder, orientation],
+    // Only there, so that what is kept of full decoding stays known.
+    ...(isReduced ? ['reduced'] : []),
   ];
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 16);
 }

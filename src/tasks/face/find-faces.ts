@@ -20,7 +20,7 @@ export interface FindOptions {
 const LARGE = 0.5;
 const TURNS: readonly Turn[] = [90, 180, 270];
 
-/** The faces of a photo in its own pixels, the best first; a box may reach out of the photo. */
+/** The faces of a photo in pixels of the original, the best first; a box may reach out of the photo. */
 export async function findFaces(photo: Photo, options: FindOptions): Promise<readonly Detection[]> {
   const { side, maxOverlap, ladder } = options;
   const square = letterbox(photo, side);
@@ -49,11 +49,12 @@ async function climb(photo: Photo, square: Letterbox, { side, detect }: FindOpti
   return (await Promise.all(rungs)).flat();
 }
 
-function toPhoto(detections: readonly Detection[], { scale }: Letterbox): readonly Detection[] {
-  return detections.map((detection) => mapDetection(detection, ([x, y]: Point): Point => [x / scale, y / scale]));
+function toPhoto(detections: readonly Detection[], { scale, left, top }: Letterbox): readonly Detection[] {
+  const move = ([x, y]: Point): Point => [left + x / scale, top + y / scale];
+  return detections.map((detection) => mapDetection(detection, move));
 }
 
-function isLarge({ box }: Detection, { width, height }: Photo): boolean {
+function isLarge({ box }: Detection, { originalWidth: width, originalHeight: height }: Photo): boolean {
   const [across, down] = [
     Math.min(box.x2, width) - Math.max(box.x1, 0),
     Math.min(box.y2, height) - Math.max(box.y1, 0),

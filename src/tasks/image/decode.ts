@@ -22,13 +22,19 @@ export interface DecodeSettings {
 
 export interface DecodeOptions {
   readonly settings: DecodeSettings;
-  /** How much of the picture is needed. @default 'full' */
-  readonly need?: PixelNeed | 'full';
+  /** How much of the picture each of its consumers needs. @default 'full' */
+  readonly need?: Needs;
   /** How much those need who can do with less than `need`: for them the photo comes `reduced`, too. */
-  readonly reducedNeed?: PixelNeed | 'full';
-  /** Resolves when so many bytes may be taken. Asked once, when the size is known and before any pixel is decoded. */
+  readonly reducedNeed?: Needs;
+  /**
+   * Resolves when so many bytes may be taken. Asked once, when the size is known and before any pixel is decoded; the pixels
+   * of `Photo.inFull` are counted in, since who holds some may not ask for more.
+   */
   readonly admit?: (bytes: number) => Promise<void>;
 }
+
+/** What the consumers of a photo need; `full` as soon as one does. */
+export type Needs = readonly PixelNeed[] | 'full';
 
 /** No format but PNG can state more; it keeps buffers that follow one side small. */
 const MAX_SIDE = 65_535;
@@ -49,8 +55,9 @@ export async function decodePhoto(file: Uint8Array, options: DecodeOptions): Pro
     checkSize(header, settings.maxPixels);
     if (kind === 'jpeg') checkJpegScans(bytes);
     const plan = planDecoding(kind, header, settings, need);
-    await options.admit?.(decodedBytes(plan));
+    await options.admit?.(wantedBytes(plan));
     const photo = await decodeKnown(bytes, kind, plan, settings);
+    if (plan.mayFollowInFull) return { ...photo, inFull: () => decodePhoto(file, { settings }) };
     const mayReduce = plan.mayShrink && need === 'full' && reducedNeed !== 'full';
     return mayReduce ? withReduced(photo, reducedNeed) : photo;
   } catch (error) {
@@ -58,19 +65,10 @@ export async function decodePhoto(file: Uint8Array, options: DecodeOptions): Pro
   }
 }
 
-/** The need of several consumers of one photo: the largest. */
-export function mergeNeeds(needs: readonly (PixelNeed | 'full')[]): PixelNeed | 'full' {
+/** The needs of several consumers of one photo. */
+export function mergeNeeds(needs: readonly (PixelNeed | 'full')[]): Needs {
   const bounded = needs.filter((need) => need !== 'full');
-  const [first, ...others] = bounded;
-  if (first === undefined || bounded.length < needs.length) return 'full';
-  return others.reduce(
-    (merged, need) => ({
-      width: Math.max(merged.width, need.width),
-      height: Math.max(merged.height, need.height),
-      mode: merged.mode === need.mode ? merged.mode : 'squash',
-    }),
-    first,
-  );
+  return bounded.length === 0 || bounded.length < needs.length ? 'full' : bounded;
 }
 
 /** How a picture will be decoded. */
@@ -81,17 +79,26 @@ interface DecodingPlan {
   /** sharp can't shrink CMYK on load without converting it first. */
   readonly mayShrink: boolean;
   readonly shrink: Shrink | undefined;
+  /** Whether it is shrunk and a consumer may want it in full later. */
+  readonly mayFollowInFull: boolean;
 }
 
 function planDecoding(
   kind: DecodableKind,
   { width, height, orientation, isCmyk }: PictureHeader,
   settings: DecodeSettings,
-  need: PixelNeed | 'full',
+  need: Needs,
 ): DecodingPlan {
   const stored = { width, height, orientation: settings.orientation === 'apply' ? validOrientation(orientation) : 1 };
   const mayShrink = settings.resample === 'fast' && kind === 'jpeg' && !isCmyk;
-  return { stored, isCmyk, mayShrink, shrink: mayShrink && need !== 'full' ? planShrink(stored, need) : undefined };
+  const needs = mayShrink && need !== 'full' ? need : [];
+  const shrink = planShrink(stored, needs);
+  const mayFollowInFull = shrink !== undefined && needs.some(({ orFull }) => orFull === true);
+  return { stored, isCmyk, mayShrink, shrink, mayFollowInFull };
+}
+
+function wantedBytes(plan: DecodingPlan): number {
+  return decodedBytes(plan) + (plan.mayFollowInFull ? decodedBytes({ ...plan, shrink: undefined }) : 0);
 }
 
 /** What decoding takes at most: the pixels, and another copy where they are turned or converted. */
@@ -127,8 +134,8 @@ async function decodeKnown(
   };
 }
 
-function withReduced(photo: Photo, need: PixelNeed): Photo {
-  const times = planHalvings(photo, need);
+function withReduced(photo: Photo, needs: readonly PixelNeed[]): Photo {
+  const times = planHalvings(photo, needs);
   return times === 0 ? photo : { ...photo, reduced: halvePhoto(photo, times) };
 }
 

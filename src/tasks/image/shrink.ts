@@ -6,9 +6,16 @@ import type { PixelNeed, PixelRegion } from '../task.js';
  * where 12 megapixels take a quarter longer, as the decoder then shrinks by 2 only.
  */
 const KEEP = 2.5;
+/** The same where a detector looks at the whole picture: more would leave photos of 12 megapixels as they are. */
+const KEEP_INSIDE = 2;
 
 /** From this reduction on the JPEG decoder can halve, quarter, … while it decodes. */
 const LEAST_REDUCTION = 3;
+
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
 
 export interface StoredSize {
   /** As stored, before orientation. */
@@ -26,24 +33,32 @@ export interface Shrink {
   readonly region: PixelRegion;
 }
 
-/** The size to which a JPEG may be shrunk while decoding, or undefined where it is to be decoded in full. */
-export function planShrink(stored: StoredSize, need: PixelNeed): Shrink | undefined {
+/** The size to which a JPEG may be shrunk while decoding for all needs. Undefined: in full, as without any need. */
+export function planShrink(stored: StoredSize, needs: readonly PixelNeed[]): Shrink | undefined {
   const { width, height } = uprightSize(stored);
-  const reduction = Math.min(width / need.width, height / need.height) / KEEP;
-  if (reduction < LEAST_REDUCTION) return undefined;
+  const reduction = reductionFor({ width, height }, needs);
+  if (needs.length === 0 || reduction < LEAST_REDUCTION) return undefined;
   const target = { width: Math.floor(width / reduction), height: Math.floor(height / reduction) };
   const factor = decoderFactor(Math.min(width / target.width, height / target.height));
   return { ...target, region: shownRegion(stored, factor) };
 }
 
 /** How often a picture that was decoded in full may be halved: as much as above remains. 0 for a small one. */
-export function planHalvings({ width, height }: { width: number; height: number }, need: PixelNeed): number {
-  const reduction = Math.min(width / need.width, height / need.height) / KEEP;
-  return Math.max(0, Math.floor(Math.log2(reduction)));
+export function planHalvings(size: Size, needs: readonly PixelNeed[]): number {
+  return Math.max(0, Math.floor(Math.log2(reductionFor(size, needs))));
+}
+
+/** How many times smaller a picture may become, each side alike, until the first need would suffer. */
+function reductionFor({ width, height }: Size, needs: readonly PixelNeed[]): number {
+  const reductions = needs.map((need) => {
+    const [across, down] = [width / need.width, height / need.height];
+    return need.mode === 'inside' ? Math.max(across, down) / KEEP_INSIDE : Math.min(across, down) / KEEP;
+  });
+  return Math.min(...reductions);
 }
 
 /** Size after the orientation was applied. */
-export function uprightSize({ width, height, orientation }: StoredSize): { width: number; height: number } {
+export function uprightSize({ width, height, orientation }: StoredSize): Size {
   return orientation >= 5 ? { width: height, height: width } : { width, height };
 }
 

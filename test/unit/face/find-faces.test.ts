@@ -37,6 +37,15 @@ describe('findFaces', () => {
     expect(seen).toHaveLength(1);
   });
 
+  it('answers in pixels of the original where the decoder shrank the photo and left out some columns and rows', async () => {
+    const { detect } = watch([[face(8, 4, 16, 12)]]);
+    const region = { left: 4, top: 2, width: 512, height: 384 };
+    const shrunk = { ...photo(128, 96), originalWidth: 516, originalHeight: 386, region };
+    const [found] = await findFaces(shrunk, { side: SIDE, maxOverlap: 0.4, ladder: false, detect });
+    expect(found?.box).toEqual({ x1: 4 + 64, y1: 2 + 32, x2: 4 + 128, y2: 2 + 96 });
+    expect(found?.landmarks).toEqual([[68, 34]]);
+  });
+
   it('finds nothing in a sliver, and does not ask', async () => {
     const { seen, detect } = watch([[face(0, 0, 9, 9)]]);
     expect(await findFaces(photo(3000, 3), { side: SIDE, maxOverlap: 0.4, ladder: true, detect })).toEqual([]);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { alignFace } from '../../../src/tasks/face/align.js';
+import { alignFace, enlargement } from '../../../src/tasks/face/align.js';
 import { clampBox } from '../../../src/tasks/face/detection.js';
 import { letterbox } from '../../../src/tasks/face/letterbox.js';
 import { roundHalfEven } from '../../../src/tasks/image/round-half-even.js';
@@ -49,6 +49,8 @@ describe('turnLetterbox', () => {
     width: 3,
     height: 2,
     scale: 1,
+    left: 0,
+    top: 0,
     data: Uint8Array.from(picture.flatMap((value) => [value, value, value])),
   };
   it.each([
@@ -123,6 +125,27 @@ describe('fitSimilarity', () => {
     expect(fitSimilarity([[NaN, 0], ...points.slice(1)], points)).toBeUndefined();
     expect(alignFace(noise(20, 20), spot)).toBeUndefined();
   });
+
+  it('shows the same face in a photo that the decoder shrank, and says how much it is enlarged there', () => {
+    const left = 3;
+    const full = gradient(left + 120, 120, (x) => 2 * (x - left));
+    // Each pixel is the mean of four by four of the region.
+    const region = { left, top: 0, width: 120, height: 120 };
+    const shrunk = { ...gradient(30, 30, (x) => 2 * (4 * x + 1.5)), region };
+    const face: readonly Point[] = [
+      [55, 50],
+      [75, 50],
+      [65, 60],
+      [57, 70],
+      [73, 70],
+    ];
+    const [one, other] = [alignFace(full, face), alignFace(shrunk, face)];
+    // A forgotten column or half a pixel would make it 3 or more.
+    const differences = one!.map((value, i) => Math.abs(value - other![i]!));
+    expect(Math.max(...differences)).toBeLessThanOrEqual(1);
+    expect(enlargement(shrunk, face) / enlargement(full, face)).toBeCloseTo(4, 9);
+    expect(enlargement(full, face)).toBeCloseTo(1.9, 0);
+  });
 });
 
 describe('clampBox', () => {
@@ -143,3 +166,9 @@ describe('roundHalfEven', () => {
     [-2.6, -3],
   ])('rounds %f to %i', (value, rounded) => expect(roundHalfEven(value) + 0).toBe(rounded + 0));
 });
+
+/** A grey picture whose columns have these values. */
+function gradient(width: number, height: number, value: (x: number) => number) {
+  const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => value(Math.floor(i / 3) % width));
+  return { width, height, data };
+}

@@ -176,7 +176,7 @@ describe('files that are too large', () => {
 describe('colours', () => {
   it('row 10: converts CMYK, also where a fast decoding was asked for', async () => {
     const bytes = readPicture('cmyk.jpg');
-    const fast = await decodePhoto(bytes, { settings: FAST, need: { width: 50, height: 50, mode: 'squash' } });
+    const fast = await decodePhoto(bytes, { settings: FAST, need: [{ width: 50, height: 50, mode: 'squash' }] });
     expect(fast).toMatchObject({ width: 560, height: 420 });
     expect(sha256(fast.data)).toBe(sha256((await decode(bytes)).data));
   });
@@ -238,7 +238,7 @@ describe('orientation', () => {
   it.each([0, 9, 65_535])('row 15: ignores the meaningless orientation %i', async (orientation) => {
     const bytes = withOrientation(readPicture('exif_6.jpg'), orientation);
     for (const settings of [EXACT, FAST]) {
-      const photo = await decodePhoto(bytes, { settings, need: { width: 30, height: 30, mode: 'squash' } });
+      const photo = await decodePhoto(bytes, { settings, need: [{ width: 30, height: 30, mode: 'squash' }] });
       expect([photo.originalWidth, photo.originalHeight]).toEqual([400, 480]);
     }
   });
@@ -339,7 +339,7 @@ describe('files that are something else', () => {
 it('decodes a view into a larger buffer', async () => {
   const larger = Buffer.concat([Buffer.alloc(13), jpeg, Buffer.alloc(7)]);
   const view = new Uint8Array(larger.buffer, larger.byteOffset + 13, jpeg.length);
-  expect(sha256((await decodePhoto(view, { settings: FAST, need: NEED })).data)).toBe(
+  expect(sha256((await decodePhoto(view, { settings: FAST, need: [NEED] })).data)).toBe(
     sha256((await decode(jpeg)).data),
   );
 });

@@ -27,8 +27,15 @@ it('asks once for three bytes a pixel, before any pixel is decoded', async () =>
 });
 
 it('asks for what is left of a photo that is shrunk while it is decoded', async () => {
-  const need = { width: 224, height: 224, mode: 'shortest' } as const;
+  const need = [{ width: 224, height: 224, mode: 'shortest' }] as const;
   expect(await asked(await jpeg(4000, 3000), { settings: FAST, need })).toEqual([746 * 560 * 3]);
+});
+
+it('asks for all pixels, too, at once where they may be wanted later', async () => {
+  const need = [{ width: 640, height: 640, mode: 'inside', orFull: true }] as const;
+  const both = (1280 * 960 + 4000 * 3000) * 3;
+  expect(await asked(await jpeg(4000, 3000), { settings: FAST, need })).toEqual([both]);
+  expect(await asked(await jpeg(3000, 2000), { settings: FAST, need })).toEqual([3000 * 2000 * 3]);
 });
 
 it.each([

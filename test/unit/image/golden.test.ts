@@ -25,7 +25,7 @@ describe.each(MODEL_NAMES)('the tensor that %s gets', (model) => {
   const { images } = GOLDEN.models[model]!;
 
   it.each(Object.entries(images))('is bit-equal to what Python makes of %s', async (name, image) => {
-    const photo = await decodePhoto(readPicture(name), { settings: EXACT, need: pixelNeedOf(PREPROCESS[model]) });
+    const photo = await decodePhoto(readPicture(name), { settings: EXACT, need: [pixelNeedOf(PREPROCESS[model])] });
     expect(sha256(toTensor(photo, PREPROCESS[model]))).toBe(ourView(image).sha256);
   });
 
@@ -55,7 +55,7 @@ describe.each(['clip-tiny', 'siglip-tiny'] as const)('the embedding that %s make
     'of %s points where the Python one points',
     async (name, image) => {
       for (const settings of [EXACT, FAST]) {
-        const photo = await decodePhoto(readPicture(name), { settings, need: pixelNeedOf(PREPROCESS[model]) });
+        const photo = await decodePhoto(readPicture(name), { settings, need: [pixelNeedOf(PREPROCESS[model])] });
         const embedding = await embed(toTensor(photo, PREPROCESS[model]));
         expect(cosine(embedding, ourView(image).embedding!)).toBeGreaterThan(0.99999);
       }
