@@ -24,7 +24,7 @@ interface Shape {
   readonly batch?: number | string;
   readonly side?: number;
   readonly type?: 'float32' | 'float16';
-  readonly kind?: 'linear' | 'logarithm' | 'constant';
+  readonly kind?: 'linear' | 'logarithm' | 'constant' | 'mixing';
 }
 
 /** A model of a few weights in the layout of immich-app's repositories; the same seed makes the same weights. */
@@ -46,6 +46,10 @@ async function makeModel(
   }
   if (kind === 'constant') {
     embedding = graph.node('Add', [graph.node('Mul', [embedding, graph.scalar(0)]), graph.weight([16], 1)]);
+  }
+  if (kind === 'mixing') {
+    const mean = graph.node('ReduceMean', [embedding], { axes: [0], keepdims: 1 });
+    embedding = graph.node('Add', [embedding, mean]);
   }
   const output = type === 'float16' ? graph.node('Cast', [embedding], { to: 10 }) : embedding;
   const folder = path.join(root, name);
@@ -116,6 +120,13 @@ describe('vision graphs', () => {
       'RUN_BAD_OUTPUT',
       16,
     ]);
+  });
+
+  it('in which a picture changes the vectors of its batch are refused', async () => {
+    await expect(start(await makeModel('mixing', { kind: 'mixing' }))).rejects.toMatchObject({
+      code: 'MODEL_SELF_TEST',
+      message: expect.stringContaining('in a batch differs') as string,
+    });
   });
 
   it('that give every picture the same vector are refused', async () => {
