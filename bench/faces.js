@@ -17,6 +17,16 @@ const count = Number(process.env.BENCH_PHOTOS ?? 16);
 const FACES = [0, 1, 5, 20];
 /** Of the recogniser in the floor; larger ones bring nothing on a processor. */
 const FLOOR_BATCH = 8;
+/** What docs/performance.md advises for a program with models in its own threads. */
+const ADVISED = {
+  flag: '--max-semi-space-size=2',
+  env: {
+    MALLOC_ARENA_MAX: '2',
+    MALLOC_MMAP_THRESHOLD_: '1048576',
+    MALLOC_TRIM_THRESHOLD_: '4194304',
+    GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1',
+  },
+};
 
 const pack = linkPack(process.argv[2], cache);
 const python = await pythonWith(path.join(peerFolder, 'requirements.txt'));
@@ -25,23 +35,18 @@ for (const faces of FACES) {
   const files = await makeFacePhotos({ cache, source: path.join(root, 'examples', 'photos'), faces, count: 8 });
   photos[faces] = Array.from({ length: count }, (_, i) => files[i % files.length]);
 }
+const startNode = (script, ...args) =>
+  startLineService(
+    process.execPath,
+    [ADVISED.flag, path.join('bench', 'support', script), pack.folder, ...args],
+    root,
+    ADVISED.env,
+  );
 const services = {
   'insightface FaceAnalysis': await startLineService(python, [path.join(peerFolder, 'analyse.py'), pack.flat], root),
-  'createRunner, detectFaces': await startLineService(
-    process.execPath,
-    [path.join('bench', 'support', 'face-runner.js'), pack.folder],
-    root,
-  ),
-  "createRunner, faceDecode 'reduced'": await startLineService(
-    process.execPath,
-    [path.join('bench', 'support', 'face-runner.js'), pack.folder, 'reduced'],
-    root,
-  ),
-  'floor (sharp + session.run)': await startLineService(
-    process.execPath,
-    [path.join('bench', 'support', 'face-floor.js'), pack.folder, String(FLOOR_BATCH)],
-    root,
-  ),
+  'createRunner, detectFaces': await startNode('face-runner.js'),
+  "createRunner, faceDecode 'reduced'": await startNode('face-runner.js', 'reduced'),
+  'floor (sharp + session.run)': await startNode('face-floor.js', String(FLOOR_BATCH)),
 };
 const [peer, ours, reduced, floor] = Object.keys(services);
 try {

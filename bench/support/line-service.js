@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 /** Starts the program and waits for its line `ready`. What else it prints before that is left out. */
-export async function startLineService(program, args, cwd) {
-  const child = spawn(program, args, { cwd, stdio: ['pipe', 'pipe', 2] });
+export async function startLineService(program, args, cwd, env = {}) {
+  const child = spawn(program, args, { cwd, stdio: ['pipe', 'pipe', 2], env: { ...process.env, ...env } });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const nextLine = async () => {
     const { value, done } = await lines.next();

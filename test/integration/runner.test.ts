@@ -53,13 +53,11 @@ function ended(runner: Runner, count: number): Promise<void> {
 describe('a sink that wants to be opened', () => {
   it('is opened once, while the models load, and need not succeed', async () => {
     const told: string[] = [];
-    const sink = {
-      ...{ name: 'book', deliver: memorySink().deliver },
-      async open() {
-        told.push('open');
-        await Promise.reject(new Error('not yet'));
-      },
+    const open = async (): Promise<void> => {
+      told.push('open');
+      await Promise.reject(new Error('not yet'));
     };
+    const sink = { name: 'book', open, deliver: () => Promise.resolve() };
     const { runner, queue } = setUp({ sink });
     runner.on('model:ready', () => told.push('ready'));
     const done = ended(runner, 1);
