@@ -394,8 +394,8 @@ describe('a job with the task face', () => {
     await runner.start();
     await end;
     expect(counts.map((_, index) => facesOf(sink, index + 1)?.length)).toEqual(counts);
-    // Photos per run: 3+0+3+2, 5+0, 9 alone, 1.
-    expect(runs).toEqual([4, 2, 1, 1]);
+    // Photos per run: the first alone, 0+3+2, 5+0, 9 alone, 1.
+    expect(runs).toEqual([1, 3, 2, 1, 1]);
   });
 });
 
