@@ -242,7 +242,7 @@ describe('clip-runner search --text', () => {
 
   it('gives up after the timeout, and says what may be missing', async () => {
     const server = await gallery({ pendingTimes: 1e9 });
-    const command = search(server.url, ['a cat', '--text', '--interval', '50', '--timeout', '700']);
+    const command = search(server.url, ['a cat', '--text', '--interval', '50', '--timeout', '5000']);
     expect(await command.ended()).toBe(1);
     expect(command.stderr).toContain('still pending');
     expect(command.stderr).toContain('clip-runner texts');
