@@ -1,5 +1,6 @@
-// npm run bench -- embed-service: `clip-runner serve` against the same service in Python (FastAPI, transformers, torch),
-// with the same weights of the size of CLIP ViT-B/32, over real HTTP; both run all the time and are asked in turn.
+// npm run bench -- embed-service: `clip-runner serve` against the same service in Python (FastAPI, transformers, torch) and
+// against infinity-emb, with the same weights of the size of CLIP ViT-B/32, over real HTTP; all run all the time and are
+// asked in turn, one text a request.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
@@ -13,35 +14,45 @@ import { memoryOf, peakMemoryMiB } from './support/process-tree.js';
 import { describeMachine, printTable, saveJson } from './support/report.js';
 
 const root = path.resolve(import.meta.dirname, '..');
-const peerFolder = path.join('bench', 'peers', 'embed-service');
+const peers = path.join('bench', 'peers');
+const peerFolder = path.join(peers, 'embed-service');
 const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
 const seconds = Number(process.env.BENCH_SECONDS ?? 5);
 const CLIENTS = [1, 8, 64];
 const DIMENSION = 512;
+const OURS = 'clip-runner serve';
+/** What `clip-runner serve` and the service in Python have in common. */
+const EMBED_TEXT = { path: '/embed_text', body: (text) => ({ text }), vector: (answer) => answer.embedding };
 
 const python = await pythonWith(path.join(peerFolder, 'requirements.txt'));
 const { graphs, weights } = await makeClip('vit-b-32', root, path.join(root, 'bench', '.cache'));
 const texts = makeTexts(500);
-const services = {
-  'FastAPI + torch': await startPeer(),
-  'clip-runner serve': await startOurs(),
-};
+const infinityPython = await pythonWith(path.join(peers, 'infinity', 'requirements.txt')).catch((thrown) => {
+  console.log(`Without infinity-emb: ${thrown.message}`);
+});
+const services = {};
 try {
+  services['FastAPI + torch'] = await startPeer();
+  if (infinityPython !== undefined) services['infinity-emb'] = await startInfinity(infinityPython);
+  services[OURS] = await startOurs();
   const machine = describeMachine(root, ['fastify', 'onnxruntime-node']);
   console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.versions.join(', ')}`);
   console.log(
     `Text tower of CLIP ViT-B/32, random weights, fp32; ${rounds} rounds of ${seconds} s a side, interleaved`,
   );
-  console.log(
-    `Least cosine between the two over 50 texts: ${(await leastCosine(Object.values(services))).toFixed(8)}\n`,
-  );
+  for (const [name, service] of Object.entries(services)) {
+    if (name === OURS) continue;
+    const cosine = await leastCosine(services[OURS], service);
+    console.log(`Least cosine to ${name} over 50 texts: ${cosine.toFixed(8)}`);
+  }
+  console.log('');
   const results = {};
   for (const clients of CLIENTS) {
     const rows = Object.fromEntries(Object.keys(services).map((name) => [name, []]));
     for (let round = 0; round <= rounds; round++) {
-      for (const [name, { url }] of Object.entries(services)) {
-        const load = await measureLoad({ url, clients, seconds, texts, dimension: DIMENSION });
-        if (round > 0) rows[name].push(load); // The first one warms both up.
+      for (const [name, { url, api }] of Object.entries(services)) {
+        const load = await measureLoad({ url, api, clients, seconds, texts, dimension: DIMENSION });
+        if (round > 0) rows[name].push(load); // The first one warms all up.
       }
     }
     results[clients] = rows;
@@ -75,23 +86,37 @@ function column(rows, name) {
 
 async function startPeer() {
   const port = await freePort();
-  return start(python, [path.join(peerFolder, 'server.py'), weights, String(port)], port);
+  return start(python, [path.join(peerFolder, 'server.py'), weights, String(port)], port, EMBED_TEXT);
+}
+
+/** As it chooses itself; only without a line of log for each request. */
+async function startInfinity(python) {
+  const port = await freePort();
+  const model = ['--model-id', weights, '--served-model-name', 'clip', '--no-model-warmup'];
+  const engine = ['--engine', 'torch', '--device', 'cpu', '--log-level', 'warning'];
+  const args = ['-m', 'infinity_emb.cli', 'v2', ...model, ...engine, '--host', '127.0.0.1', '--port', String(port)];
+  const api = {
+    path: '/embeddings',
+    body: (text) => ({ model: 'clip', input: [text] }),
+    vector: (answer) => answer.data?.[0]?.embedding,
+  };
+  return start(python, args, port, api, { HF_HUB_OFFLINE: '1', TRANSFORMERS_OFFLINE: '1', DO_NOT_TRACK: '1' });
 }
 
 async function startOurs() {
   const port = await freePort();
   const args = ['serve', '--models', `clip=${graphs}`, '--dim', '0', '--port', String(port), '--log-level', 'warn'];
-  return start(process.execPath, [path.join('dist', 'cli.js'), ...args], port);
+  return start(process.execPath, [path.join('dist', 'cli.js'), ...args], port, EMBED_TEXT);
 }
 
-async function start(program, args, port) {
-  const child = spawn(program, args, { cwd: root, stdio: ['ignore', 2, 2] });
-  const service = { child, pid: child.pid, url: `http://127.0.0.1:${port}` };
+async function start(program, args, port, api, env = {}) {
+  const child = spawn(program, args, { cwd: root, stdio: ['ignore', 2, 2], env: { ...process.env, ...env } });
+  const service = { child, pid: child.pid, url: `http://127.0.0.1:${port}`, api };
   const client = new Client(service.url);
   for (let tries = 0; tries < 600; tries++) {
     if (child.exitCode !== null) break;
     try {
-      await embed(client, 'a cat', DIMENSION);
+      await embed(client, api, 'a cat', DIMENSION);
       await client.close();
       return service;
     } catch {
@@ -102,11 +127,13 @@ async function start(program, args, port) {
   throw new Error(`${program} ${args[0]} did not answer.`);
 }
 
-async function leastCosine([a, b]) {
-  const clients = [new Client(a.url), new Client(b.url)];
+async function leastCosine(...sides) {
+  const clients = sides.map(({ url }) => new Client(url));
   const cosines = [];
   for (const text of texts.slice(0, 50)) {
-    const [left, right] = await Promise.all(clients.map((client) => embed(client, text, DIMENSION)));
+    const [left, right] = await Promise.all(
+      clients.map((client, side) => embed(client, sides[side].api, text, DIMENSION)),
+    );
     const dot = (x, y) => x.reduce((sum, value, index) => sum + value * y[index], 0);
     cosines.push(dot(left, right) / Math.sqrt(dot(left, left) * dot(right, right)));
   }

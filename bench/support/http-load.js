@@ -1,8 +1,11 @@
 // Clients that ask one after the other, each on a connection of its own, for a given time.
 import { Client } from 'undici';
 
-/** Answers `{ perSecond, p50, p95, p99 }` (milliseconds); any answer but a 200 with a vector ends the bench. */
-export async function measureLoad({ url, clients, seconds, texts, dimension }) {
+/**
+ * `api`: how a service is asked and how its answer is read, `{ path, body(text), vector(answer) }`.
+ * Answers `{ perSecond, p50, p95, p99 }` (milliseconds); any answer but a 200 with a vector ends the bench.
+ */
+export async function measureLoad({ url, api, clients, seconds, texts, dimension }) {
   const latencies = [];
   const startedAt = performance.now();
   const endsAt = startedAt + seconds * 1000;
@@ -12,7 +15,7 @@ export async function measureLoad({ url, clients, seconds, texts, dimension }) {
     while (performance.now() < endsAt) {
       const text = texts[next++ % texts.length];
       const sentAt = performance.now();
-      await embed(client, text, dimension);
+      await embed(client, api, text, dimension);
       latencies.push(performance.now() - sentAt);
     }
     await client.close();
@@ -24,15 +27,16 @@ export async function measureLoad({ url, clients, seconds, texts, dimension }) {
   return { perSecond: latencies.length / took, p50: at(0.5), p95: at(0.95), p99: at(0.99) };
 }
 
-export async function embed(client, text, dimension) {
+export async function embed(client, api, text, dimension) {
   const { statusCode, body } = await client.request({
     method: 'POST',
-    path: '/embed_text',
+    path: api.path,
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ text }),
+    body: JSON.stringify(api.body(text)),
   });
   const answer = await body.json();
-  if (statusCode === 200 && answer.embedding?.length === dimension) return answer.embedding;
+  const vector = statusCode === 200 ? api.vector(answer) : undefined;
+  if (vector?.length === dimension) return vector;
   throw new Error(
     `Expected 200 and ${dimension} numbers, but got ${statusCode}: ${JSON.stringify(answer).slice(0, 200)}`,
   );
