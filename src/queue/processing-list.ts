@@ -3,12 +3,11 @@ import type { Redis } from 'ioredis';
 import { RunnerError, coerceError } from '../errors.js';
 import type { ClaimBook, Held } from './claim-book.js';
 import type { Clock } from '../clock.js';
-import { sha1Hex } from './dead-letter.js';
 import type { QueueListener } from './queue.js';
 import { reconcile } from './reconcile.js';
-import { triesFields, type RedisKeys } from './redis-keys.js';
+import type { RedisKeys } from './redis-keys.js';
 import type { RedisLink } from './redis-link.js';
-import { GIVE_BACK_SUSPECT, runScript } from './redis-scripts.js';
+import { ACKNOWLEDGE, GIVE_BACK_SUSPECT, runScript, TAKE } from './redis-scripts.js';
 import { Turns } from './turns.js';
 
 /** Time between attempts to carry out what the server refused. */
@@ -84,43 +83,29 @@ export class ProcessingList {
   take(source: string, count: number, origin: Held['origin']): Promise<number | undefined> {
     const { link, list, keys, book } = this.#options;
     return this.#turns.together(async () => {
-      const replies = await link.pipeline((pipeline) => {
-        for (let index = 0; index < count; index += 1) pipeline.lmoveBuffer(source, list, 'RIGHT', 'LEFT');
-        pipeline.llen(keys.suspects);
-      });
-      const moves = replies.slice(0, count);
-      for (const [, reply] of moves) if (Buffer.isBuffer(reply)) book.add(reply, origin);
-      const failure = moves.find(([error]) => error)?.[0];
-      if (failure) {
+      try {
+        const [suspects, ...taken] = await link.use(
+          (client) => runScript(client, TAKE, [source, list, keys.suspects], [count]) as Promise<[number, ...Buffer[]]>,
+        );
+        for (const raw of taken) book.add(raw, origin);
+        return suspects;
+      } catch (thrown) {
+        // Some may have been moved all the same.
         this.doubt();
-        throw failure;
+        throw thrown;
       }
-      const suspects = replies[count]?.[1];
-      return typeof suspects === 'number' ? suspects : undefined;
     });
   }
 
-  /**
-   * Removes finished elements and their counters at one go; the counters first: where only the begin of it is carried out, an
-   * element can still be found, counters without an element can't.
-   */
+  /** Removes finished elements and their counters at one go. */
   acknowledge(finished: readonly Held[]): Promise<void> {
-    const { link, list, keys } = this.#options;
     return this.#turns.together(async () => {
       const present = finished.filter((held) => held.state === 'settling');
       if (present.length === 0) return;
       const debts = present.map((held) => this.#acknowledgement(held));
       try {
-        const replies = await link.pipeline((pipeline) => {
-          // The counters first: cut off in between, a job begins anew without them, and none stays behind.
-          pipeline.hdel(keys.tries, ...present.flatMap(({ raw }) => triesFields(sha1Hex(raw))));
-          for (const { raw } of present) pipeline.lrem(list, -1, raw);
-        });
-        debts.forEach((debt, index) => {
-          const [error, removed] = replies[index + 1] ?? [];
-          if (error) this.#owe(debt, error);
-          else debt.finish(removed);
-        });
+        const removed = await this.#options.link.use((client) => this.#forget(client, present));
+        debts.forEach((debt, index) => debt.finish(removed[index]));
       } catch (thrown) {
         for (const debt of debts) this.#owe(debt, thrown);
       }
@@ -259,16 +244,19 @@ export class ProcessingList {
     this.#options.onFault(coerceError(thrown));
   }
 
+  /** Answers for each whether it was there: 1 or 0. */
+  async #forget(client: Redis, finished: readonly Held[]): Promise<readonly number[]> {
+    const { list, keys } = this.#options;
+    const elements = finished.map(({ raw }) => raw);
+    return (await runScript(client, ACKNOWLEDGE, [list, keys.tries], elements)) as number[];
+  }
+
   #acknowledgement(held: Held): Settlement {
-    const { book, list, keys } = this.#options;
+    const { book } = this.#options;
     return {
       held,
       rank: 1,
-      carryOut: async (client) => {
-        const forgotten = client.hdel(keys.tries, ...triesFields(sha1Hex(held.raw)));
-        const [removed] = await Promise.all([client.lrem(list, -1, held.raw), forgotten]);
-        return removed;
-      },
+      carryOut: async (client) => (await this.#forget(client, [held]))[0],
       finish: (removed) => {
         book.remove(held);
         if (removed === 0) this.#options.emit({ type: 'lease:lost', count: 1 });

@@ -47,9 +47,12 @@ export function isRefusal(thrown: unknown): thrown is Error {
   return thrown instanceof Error && thrown.name === 'ReplyError';
 }
 
+/** What stands before the refusal of a command that a script calls, before Redis 7. */
+const IN_SCRIPT = /^ERR Error running script .*?@user_script: ?\d+: (?=-?[A-Z]+ )/;
+
 /** The first word of a server's refusal (`OOM`, `NOSCRIPT`, …), or undefined. */
 export function refusalCode(thrown: unknown): string | undefined {
-  return isRefusal(thrown) ? /^-?([A-Z]+)(?: |$)/.exec(thrown.message)?.[1] : undefined;
+  return isRefusal(thrown) ? /^-?([A-Z]+)(?: |$)/.exec(thrown.message.replace(IN_SCRIPT, ''))?.[1] : undefined;
 }
 
 /** True where the server says that somebody else is to be asked. */
@@ -83,7 +86,6 @@ function adviceFor(thrown: unknown, said: string): string {
   }
   if (said.includes('unknown command')) return 'Redis 6.2 or newer (or Valkey, KeyDB, Dragonfly) is needed.';
   // Redis doesn't say which one, and doesn't say NOPERM either.
-  if (/^(ERR|NOPERM) The user executing the script/.test(said))
-    return `${ADVICE['NOPERM']} ACL LOG names the one it lacks.`;
+  if (/\bThe user executing the script\b/.test(said)) return `${ADVICE['NOPERM']} ACL LOG names the one it lacks.`;
   return ADVICE[refusalCode(thrown) ?? ''] ?? '';
 }

@@ -8,7 +8,8 @@ import { refusalCode } from './redis-errors.js';
  * - every key is declared, so that servers that lock by key can run it;
  * - all reads come first (a key of a wrong type fails before anything is written), the destination is written before the
  *   source is touched, and the element leaves the processing list last;
- * - carrying it out twice is carrying it out once, also while an identical element lies in the same list;
+ * - carrying it out twice is carrying it out once, also while an identical element lies in the same list; TAKE and
+ *   ACKNOWLEDGE are not like that, and never sent again before list and book are compared;
  * - an element is bytes: nothing in it is decoded.
  */
 export interface Script {
@@ -22,6 +23,38 @@ local function now_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 local function text(number) return string.format('%.0f', number) end`;
+
+/**
+ * Moves elements from the right of a list to the left of the processing list.
+ * KEYS source, processing, suspects. ARGV most to move. → {how many suspects are left, element, element, …}
+ */
+export const TAKE = script(`
+local suspects = redis.call('LLEN', KEYS[3])
+local reply = {suspects}
+for i = 1, tonumber(ARGV[1]) do
+  local raw = redis.call('LMOVE', KEYS[1], KEYS[2], 'RIGHT', 'LEFT')
+  if not raw then break end
+  reply[i + 1] = raw
+end
+if KEYS[1] == KEYS[3] then reply[1] = suspects - (#reply - 1) end
+return reply`);
+
+/**
+ * Removes finished elements from the processing list, the oldest of identical ones first, and forgets their counters.
+ * KEYS processing, tries. ARGV element, element, … → {1, or 0 where it isn't there, for each}
+ */
+export const ACKNOWLEDGE = script(`
+if redis.call('EXISTS', KEYS[2]) == 1 then
+  local fields = {}
+  for _, raw in ipairs(ARGV) do
+    local sha = redis.sha1hex(raw)
+    for _, suffix in ipairs({'', ':k', ':t', ':f'}) do fields[#fields + 1] = sha .. suffix end
+  end
+  for i = 1, #fields, 1000 do redis.pcall('HDEL', KEYS[2], unpack(fields, i, math.min(i + 999, #fields))) end
+end
+local reply = {}
+for i, raw in ipairs(ARGV) do reply[i] = redis.call('LREM', KEYS[1], -1, raw) end
+return reply`);
 
 /**
  * Counts a failed attempt and puts the element into the retry set.

@@ -12,7 +12,7 @@ import { RunnerError } from '../../src/errors.js';
 import { sha1Hex } from '../../src/queue/dead-letter.js';
 import type { Claim, Queue } from '../../src/queue/queue.js';
 import { type RedisKeys, redisKeys } from '../../src/queue/redis-keys.js';
-import { BURY, GIVE_BACK_SUSPECT, PROMOTE, REAP, RETRY } from '../../src/queue/redis-scripts.js';
+import { ACKNOWLEDGE, BURY, GIVE_BACK_SUSPECT, PROMOTE, REAP, RETRY, TAKE } from '../../src/queue/redis-scripts.js';
 import { promoteDue, reapDead } from '../../src/queue/redis-upkeep.js';
 import { redisQueue } from '../../src/queue/redis.js';
 import { type CommandProxy, type Moment, startCommandProxy } from '../support/command-proxy.js';
@@ -222,7 +222,8 @@ describe('a consumer that is cut off at any command of', () => {
   });
 
   const loadScripts = async (): Promise<void> => {
-    for (const { lua } of [RETRY, BURY, GIVE_BACK_SUSPECT, PROMOTE, REAP]) await client.script('LOAD', lua);
+    const scripts = [TAKE, ACKNOWLEDGE, RETRY, BURY, GIVE_BACK_SUSPECT, PROMOTE, REAP];
+    for (const { lua } of scripts) await client.script('LOAD', lua);
   };
 
   const withScene = async <T>(

@@ -7,7 +7,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished 
 
 import { RunnerError } from '../../src/errors.js';
 import type { Claim } from '../../src/queue/queue.js';
-import { RETRY } from '../../src/queue/redis-scripts.js';
+import { ACKNOWLEDGE, RETRY } from '../../src/queue/redis-scripts.js';
 import { redisQueue } from '../../src/queue/redis.js';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.js';
 import { type LabQueue, makeLab, never, QUICK, type RedisLab, startLabServer } from '../support/redis-lab.js';
@@ -86,6 +86,8 @@ describe('an answer that is lost', () => {
     const list = await one.list();
     await lab.push('twin', 'twin');
     const [first, second] = await claimSome(one, 2);
+    // The server has to know the script: else it would only answer that it doesn't.
+    await lab.client.script('LOAD', ACKNOWLEDGE.lua);
     proxy.swallowReplies(true);
     const acked = one.queue.ack([first!]);
     await until('the server has removed it', async () => (await lab.client.llen(list)) === 1);

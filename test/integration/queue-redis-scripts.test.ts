@@ -2,6 +2,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { sha1Hex } from '../../src/queue/dead-letter.js';
 import {
+  ACKNOWLEDGE,
   BURY,
   GIVE_BACK_SUSPECT,
   PROMOTE,
@@ -9,6 +10,7 @@ import {
   RETRY,
   runScript,
   type Script,
+  TAKE,
 } from '../../src/queue/redis-scripts.js';
 import { makeLab, type RedisLab, startLabServer } from '../support/redis-lab.js';
 
@@ -42,6 +44,99 @@ const reap = (limit: number): Promise<unknown> => {
   const { heartbeat, suspects, consumers, tries } = lab.keys;
   return run(REAP, [heartbeat('me'), list, suspects, consumers, tries], ['me', limit]);
 };
+
+const take = (source: string, most: number): Promise<unknown> => run(TAKE, [source, list, lab.keys.suspects], [most]);
+const acknowledge = (...elements: readonly (string | Buffer)[]): Promise<unknown> =>
+  run(ACKNOWLEDGE, [list, lab.keys.tries], elements);
+
+describe('the take script', () => {
+  it('moves the oldest, as many as it is asked to, and tells how many suspects wait', async () => {
+    await lab.client.lpush(lab.name, 'a', 'b', 'c');
+    await lab.client.lpush(lab.keys.suspects, 'x', 'y');
+    expect(await take(lab.name, 2)).toEqual([2, 'a', 'b']);
+    expect(await take(lab.name, 2)).toEqual([2, 'c']);
+    expect(await take(lab.name, 2)).toEqual([2]);
+    expect(await take(lab.keys.suspects, 1)).toEqual([1, 'x']);
+    expect(await take(lab.keys.suspects, 5)).toEqual([0, 'y']);
+    expect(await lab.client.lrange(list, 0, -1)).toEqual(['y', 'x', 'c', 'b', 'a']);
+  });
+
+  it('leaves the bytes as they are', async () => {
+    const raw = Buffer.from([0x00, 0xff, 0x0a, 0x7c]);
+    await lab.client.lpush(lab.name, raw);
+    expect(await runScript(lab.client, TAKE, [lab.name, list, lab.keys.suspects], [8])).toEqual([0, raw]);
+    expect(await lab.client.lrangeBuffer(list, 0, -1)).toEqual([raw]);
+  });
+
+  it.each(['processing list', 'suspects', 'queue'] as const)(
+    'moves nothing where the %s has the wrong type',
+    async (which) => {
+      const { name, keys } = lab;
+      const wrong = { 'processing list': list, suspects: keys.suspects, queue: name }[which];
+      if (which !== 'queue') await lab.client.lpush(name, 'a');
+      await lab.client.set(wrong, 'a string');
+      await expect(take(name, 8)).rejects.toThrow(/WRONGTYPE/);
+      if (which !== 'queue') expect(await lab.client.lrange(name, 0, -1)).toEqual(['a']);
+      expect(await lab.client.get(wrong)).toBe('a string');
+    },
+  );
+
+  it('moves nothing where the memory is full', async () => {
+    await lab.client.lpush(lab.name, 'a');
+    await lab.client.config('SET', 'maxmemory', '1');
+    try {
+      await expect(take(lab.name, 8)).rejects.toThrow(/OOM/);
+      expect(await lab.client.lrange(lab.name, 0, -1)).toEqual(['a']);
+    } finally {
+      await lab.client.config('SET', 'maxmemory', '0');
+    }
+  });
+});
+
+describe('the acknowledge script', () => {
+  it('removes one of identical elements for each that it is told of, and says what was not there', async () => {
+    const raw = Buffer.from([0x00, 0xff, 0x0a]);
+    await lab.client.lpush(list, 'twin', raw, 'twin', 'twin');
+    expect(await acknowledge('twin', 'gone', raw, 'twin')).toEqual([1, 0, 1, 1]);
+    expect(await lab.client.lrange(list, 0, -1)).toEqual(['twin']);
+  });
+
+  it("forgets the counters, and nobody else's", async () => {
+    await lab.client.lpush(list, 'a', 'b');
+    const [a, b] = ['a', 'b'].map((raw) => sha1Hex(Buffer.from(raw)));
+    await lab.client.hset(lab.keys.tries, { [a!]: 1, [`${a}:k`]: 2, [`${a}:t`]: 3, [`${a}:f`]: 4, [b!]: 5 });
+    expect(await acknowledge('a')).toEqual([1]);
+    expect(await lab.client.hgetall(lab.keys.tries)).toEqual({ [b!]: '5' });
+  });
+
+  it('forgets the counters of a thousand at one go', async () => {
+    const elements = Array.from({ length: 1000 }, (_, index) => `${index}`);
+    await lab.client.lpush(list, ...elements);
+    const counters = elements.map((raw) => [sha1Hex(Buffer.from(raw)), 1] as const);
+    await lab.client.hset(lab.keys.tries, Object.fromEntries(counters));
+    expect(await acknowledge(...elements)).toEqual(elements.map(() => 1));
+    expect(await lab.client.exists(list, lab.keys.tries)).toBe(0);
+  });
+
+  it('removes what is finished although the counters have the wrong type', async () => {
+    await lab.client.lpush(list, 'a');
+    await lab.client.set(lab.keys.tries, 'a string');
+    expect(await acknowledge('a')).toEqual([1]);
+    expect(await lab.client.exists(list)).toBe(0);
+  });
+
+  it('removes what is finished although the memory is full', async () => {
+    await lab.client.lpush(list, 'a');
+    await lab.client.hset(lab.keys.tries, sha1Hex(Buffer.from('a')), 1);
+    await lab.client.config('SET', 'maxmemory', '1');
+    try {
+      expect(await acknowledge('a')).toEqual([1]);
+      expect(await lab.client.exists(list, lab.keys.tries)).toBe(0);
+    } finally {
+      await lab.client.config('SET', 'maxmemory', '0');
+    }
+  });
+});
 
 describe('the retry script', () => {
   it('does nothing the second time, also with an identical twin in the list', async () => {

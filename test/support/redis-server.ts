@@ -9,6 +9,9 @@ import { Redis } from 'ioredis';
 
 /** The port of a node's cluster bus is so much higher than its own. */
 const CLUSTER_BUS = 10_000;
+const MOST_TRIES = 3;
+
+class EndedAtOnce extends Error {}
 
 export interface RedisServerOptions {
   /** Further lines of configuration, as arguments: `{ appendonly: 'yes' }`. */
@@ -42,6 +45,17 @@ export interface RedisServer {
  * @throws where there is no redis-server on the PATH.
  */
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
+  // Between the look for a free port and the start somebody else may have taken it, or that of the cluster bus.
+  for (let left = MOST_TRIES - 1; ; left -= 1) {
+    try {
+      return await startRedisOnce(options);
+    } catch (error) {
+      if (left === 0 || !(error instanceof EndedAtOnce)) throw error;
+    }
+  }
+}
+
+async function startRedisOnce(options: RedisServerOptions): Promise<RedisServer> {
   const { config = {}, host = '127.0.0.1', sentinel } = options;
   const folder = await mkdtemp(join(tmpdir(), 'clip-runner-redis-'));
   const port = await freePort(config['cluster-enabled'] === 'yes' ? CLUSTER_BUS : 0, host);
@@ -130,7 +144,7 @@ async function untilAnswering(url: string, child: ChildProcess): Promise<void> {
   const probe = new Redis(url, { retryStrategy: () => 20, maxRetriesPerRequest: null });
   probe.on('error', () => undefined);
   const exit = once(child, 'exit').then(([code]) =>
-    Promise.reject(new Error(`redis-server ended with ${String(code)}`)),
+    Promise.reject(new EndedAtOnce(`redis-server ended with ${String(code)}`)),
   );
   try {
     await Promise.race([probe.ping(), exit]);
