@@ -52,7 +52,9 @@ export async function openLanes(
       const report = await untilAborted(pool.load(), signal);
       units.push(...report.units);
       loadMs += report.loadMs;
-      lanes.set(kind, new Lane(kind, pool, { ...options, ...shape }, emit));
+      // A graph with a larger fixed batch would be run half empty.
+      const maxBatch = Math.max(shape.maxBatch, ...report.units.map((unit) => unit.maxBatch));
+      lanes.set(kind, new Lane(kind, pool, { ...options, ...shape, maxBatch }, emit));
     }
     checkDimensions(units, options);
     checkTowers(units);

@@ -50,7 +50,7 @@ function describeUnit(task: Task, unit: TaskUnit, settings: WorkerSettings): Uni
     task: task.name,
     label: unit.label,
     device: unit.device ?? 'cpu',
-    maxBatch: Math.min(unit.maxBatch ?? settings.maxBatch, settings.maxBatch),
+    ...batchOf(unit, settings.maxBatch),
     ...(unit.modelName === undefined ? {} : { modelName: unit.modelName }),
     ...(unit.dimension === undefined ? {} : { dimension: unit.dimension }),
     ...(unit.minPixels === undefined ? {} : { minPixels: unit.minPixels }),
@@ -59,6 +59,13 @@ function describeUnit(task: Task, unit: TaskUnit, settings: WorkerSettings): Uni
     run: (inputs, control) => unit.run(inputs, control),
     heedsControl: unit.heedsControl === true,
   };
+}
+
+/** A fixed batch of photos or texts is what a whole batch should have; one of their parts (faces) says nothing of photos. */
+function batchOf(unit: TaskUnit, most: number): Pick<Unit, 'maxBatch' | 'fixedBatch'> {
+  const { fixedBatch, maxBatch = most } = unit;
+  if (fixedBatch === undefined) return { maxBatch: Math.min(maxBatch, most) };
+  return { maxBatch: unit.weigh === undefined ? fixedBatch : Math.min(maxBatch, most), fixedBatch };
 }
 
 async function importTask(name: string, module: string | undefined): Promise<Task> {

@@ -27,6 +27,8 @@ export interface OpenUnit extends ThreadUnit {
   ): Promise<readonly unknown[]> | readonly unknown[];
   /** Its runs can be stopped between their steps, so they need not be short. @default false */
   readonly heedsControl?: boolean;
+  /** A run takes as long whatever it has, up to this. */
+  readonly fixedBatch?: number;
 }
 
 /** What the thread's conductor brings: how models are opened and how an item's input is read. */
@@ -221,7 +223,8 @@ export class ThreadServer<Unit extends OpenUnit> {
         });
         return values;
       };
-      const limit = (): number => (unit.heedsControl === true ? unit.maxBatch : pace.limit(unit.maxBatch));
+      const limit = (): number =>
+        unit.fixedBatch ?? (unit.heedsControl === true ? unit.maxBatch : pace.limit(unit.maxBatch));
       await runInChunks(entries, { limit, weigh }, runChunk, (index, value) => {
         const item = entries[index]?.item ?? 0;
         if (value instanceof RunnerError) voice.say(failure(item, unit, value, 'TASK_FAILED'));

@@ -37,7 +37,7 @@ async function openUnit(model: ClipModel, context: TaskContext): Promise<TaskUni
     modelName: model.name,
     device: session.device,
     dimension: tower.dimension,
-    maxBatch: tower.maxBatch,
+    ...(tower.fixedBatch === undefined ? {} : { fixedBatch: tower.fixedBatch }),
     minPixels: pixelNeedOf(preprocess),
     prepare: (photo) => toTensor((photo as Photo).reduced ?? (photo as Photo), preprocess),
     run: (tensors) => tower.embed(tensors),

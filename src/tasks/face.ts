@@ -75,7 +75,7 @@ async function openUnit(settings: FaceSettings, context: TaskContext): Promise<T
     modelName: model.name,
     device: recognition.device,
     dimension: recogniser.dimension,
-    maxBatch: recogniser.maxBatch,
+    ...(recogniser.fixedBatch === undefined ? {} : { fixedBatch: recogniser.fixedBatch }),
     weigh: ({ faces }) => faces.length,
     ...(settings.decode === 'full' ? {} : { minPixels: { width: size, height: size, mode: 'inside', orFull: true } }),
     prepare: (photo) => find(photo as Photo),

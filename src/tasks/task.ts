@@ -37,8 +37,13 @@ export interface Task {
 export interface TaskUnit<Prepared = unknown> {
   /** Unique within the task; for CLIP the model's label. */
   readonly label: string;
-  /** Items per `run` at most, e.g. 1 for a graph whose batch is fixed. Default: the runner's `maxBatch`. */
+  /** Items per `run` at most, where that is less than the runner's `maxBatch`. Default: the runner's `maxBatch`. */
   readonly maxBatch?: number;
+  /**
+   * The batch of a graph that takes no other, whatever `maxBatch` says: a run of fewer items is filled up and takes as long, so
+   * the runs are as full as can be. Default: the graph takes any batch.
+   */
+  readonly fixedBatch?: number;
   /** How much of `maxBatch` an input takes, e.g. the faces of a photo. Default: 1 each. */
   weigh?(prepared: Prepared): number;
   /** How much of the picture the unit needs. Default: the full picture. */

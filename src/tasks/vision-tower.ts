@@ -13,8 +13,8 @@ export type VisionModel = ClipModel & Required<Pick<ClipModel, 'visionFile' | 'p
 export interface VisionTower {
   /** Length of the vectors. */
   readonly dimension: number;
-  /** Pictures per run: the graph's own batch where it is fixed. */
-  readonly maxBatch: number;
+  /** The graph's own batch where it takes no other. */
+  readonly fixedBatch: number | undefined;
   /**
    * One unit vector (`Float32Array` of `dimension`) per tensor (`3 x height x width` float32), or a `RunnerError`
    * (`RUN_BAD_OUTPUT`) where the model answered with NaN, infinity or zeros for that picture alone.
@@ -39,7 +39,7 @@ export async function openVisionTower(session: Session, model: VisionModel, maxB
   const embed = embedder({ session, input, output, preprocess: model.preprocess, fixedBatch });
   const subject = { label: model.label, file: model.visionFile, dtype: model.dtype, input: 'picture' } as const;
   const dimension = await selfTest(embed, testPictures(model.preprocess), subject, fixedBatch ?? maxBatch);
-  return { dimension, maxBatch: fixedBatch ?? maxBatch, embed };
+  return { dimension, fixedBatch, embed };
 }
 
 function pickInput(session: Session, model: VisionModel): TensorInfo {

@@ -100,6 +100,22 @@ describe('vision graphs', () => {
     vectors.forEach((vector, index) => expect(cosine(vector, free[index]!)).toBeGreaterThan(0.999999));
   });
 
+  it('run with a batch fixed above the largest that was asked for: as full as it, from the first run on', async () => {
+    runner = createRunner({
+      models: [{ label: 'x', name: await makeModel('twelve', { batch: 12 }) }],
+      device: 'cpu',
+      maxBatch: 8,
+      threads: 1,
+    });
+    const runs: number[] = [];
+    runner.on('stage:measured', ({ stage, count }) => stage === 'run' && runs.push(count));
+    await runner.start();
+    const vectors = await runner.embedImages(Array.from({ length: 24 }, (_, index) => photos[index % photos.length]!));
+    expect(vectors).toHaveLength(24);
+    expect(runs).toEqual([12, 12]);
+    expect(runner.stats()).toMatchObject({ models: [{ maxBatch: 12 }], batches: { meanItems: 12 } });
+  });
+
   it('may want and give float16', async () => {
     const full = await (await start(await makeModel('free'))).embedImages(photos);
     await runner?.stop();

@@ -10,11 +10,11 @@ import { centredPlanes, rawPlanes, writePlanes } from '../image/planes.js';
 export interface Recogniser {
   /** Length of the vectors. */
   readonly dimension: number;
-  /** Faces per run. */
-  readonly maxBatch: number;
+  /** The graph's own batch where it takes no other. */
+  readonly fixedBatch: number | undefined;
   /**
    * One unit vector per aligned face (`112 x 112 x 3` bytes), or a `RunnerError` (`RUN_BAD_OUTPUT`) where the graph
-   * answered with NaN, infinity or zeros. Any number of faces; they go in runs of `maxBatch`.
+   * answered with NaN, infinity or zeros. Any number of faces; they go in runs of `maxBatch`, or of the graph's own batch.
    * @throws RunnerError `RUN_FAILED`
    */
   embed(crops: readonly Uint8Array[]): Promise<readonly (Float32Array | RunnerError)[]>;
@@ -67,7 +67,7 @@ export async function openRecogniser(session: Session, options: RecogniserOption
 
   const samples = [testFace(0), testFace(1)] as const;
   const dimension = await selfTest(embed, samples, { label, file, dtype: 'fp32', input: 'face' }, maxBatch);
-  return { dimension, maxBatch, embed };
+  return { dimension, fixedBatch: input.fixedBatch, embed };
 }
 
 /** Waves over a square of the size of a face, differing by seed. */

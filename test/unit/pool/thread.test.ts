@@ -137,6 +137,10 @@ it('keeps the first run of a unit short, unless it can be stopped between its st
   expect((await runsOf({ heedsControl: true })).runs).toEqual([16]);
 });
 
+it('fills every run where the graph takes no other batch', async () => {
+  expect((await runsOf({ fixedBatch: 8 })).runs).toEqual([8, 8]);
+});
+
 it('stops a run that asks, and begins no other', async () => {
   const shared = new Int32Array(new SharedArrayBuffer(8));
   let steps = 0;
