@@ -14,10 +14,7 @@ export interface IntakeOptions {
   readonly jobType: JobType;
   /** Claims held at a time. */
   readonly capacity: number;
-  /**
-   * Claims that are made together: as soon as so many places are free, and no more at a time, so that some are acknowledged
-   * while others run.
-   */
+  /** Claims are made as soon as so many places are free, so that some jobs are acknowledged while others run. */
   readonly claimTogether: number;
   readonly maxElementBytes: number;
   readonly onGone: 'bury' | 'ack';
@@ -86,7 +83,7 @@ export class Intake {
         const go = await whenSinkOpen(signal);
         if (go === 'closed') await this.#whenRoom(signal);
         if (isStopping()) return;
-        const claims = await queue.claim(go === 'closed' ? Math.min(this.#room(), this.#share()) : 1, signal);
+        const claims = await queue.claim(go === 'closed' ? this.#room() : 1, signal);
         this.#accept(claims);
         // A queue that answers at once with nothing must not keep everything else from running.
         if (claims.length === 0) await turnOfTheLoop();

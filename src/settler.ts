@@ -26,8 +26,8 @@ interface Ack {
   readonly onAcked: () => void;
 }
 
-/** Acks on their way at a time: one that the queue carries out, and one that is there when it has. */
-const ACKS_AT_ONCE = 2;
+/** Acks on their way at a time: a network between costs no more than one way there and back. */
+const ACKS_AT_ONCE = 4;
 
 /** Tells the queue how jobs ended. Acks that come due while others are on their way go together in the next one. */
 export class Settler {
