@@ -133,7 +133,7 @@ class InMemoryQueue implements MemoryQueue {
       const held = this.#book.beginSettling(id);
       if (!held) continue;
       this.#book.remove(held);
-      this.#tries.delete(sha1Hex(held.raw));
+      if (this.#tries.size > 0) this.#tries.delete(sha1Hex(held.raw));
     }
     return Promise.resolve();
   }
