@@ -32,7 +32,8 @@ describe('redisFindings', () => {
 
   it.each([
     [{ version: '6.0.16' }, /^problem: Version 6\.0\.16/],
-    [{ evictionPolicy: 'allkeys-lru' }, /^problem: maxmemory-policy allkeys-lru/],
+    [{ evictionPolicy: 'allkeys-lru' }, /^problem: maxmemory-policy allkeys-lru: .* may drop the whole queue/],
+    [{ evictionPolicy: 'volatile-lru' }, /^note: maxmemory-policy volatile-lru: .* jobs run twice; none is lost/],
     [{ persistence: 'snapshots' as const }, /^note: Snapshots only/],
     [{ persistence: 'none' as const }, /^note: No persistence/],
     [{ missingRights: ['lmove on the queue'] }, /^problem: .*lmove on the queue/],
