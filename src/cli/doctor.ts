@@ -66,7 +66,7 @@ async function examine({ settings, flags, env }: DoctorCall, signal: AbortSignal
     ...{ jobs: 'photo', name },
     ...(deadLetterName !== '' && { deadLetterName }),
   });
-  const exams = await examineModels(options, (title) => progress(`loading ${title} …`));
+  const exams = await examineModels(options, { signal, onPart: (title) => progress(`loading ${title} …`) });
   const isAllLoaded = exams.every(({ isLoaded }) => isLoaded);
   return [
     ...(await rootFindings(resolved.roots)),

@@ -1,6 +1,7 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRunner } from '../../dist/index.js';
@@ -9,6 +10,7 @@ import { tuningFile, tuningSubject, writeTuning } from '../../src/tuning.js';
 import { CommandProcess } from '../support/command.js';
 import { documentedAcl } from '../support/documented-acl.js';
 import { startRedis, type RedisServer } from '../support/redis-server.js';
+import { until } from '../support/until.js';
 
 const MODEL = fileURLToPath(new URL('../fixtures/models/clip-tiny', import.meta.url));
 const MADE = { label: 'tiny', name: MODEL, folder: MODEL, dtype: 'fp32' } as const;
@@ -73,6 +75,18 @@ describe('clip-runner doctor', () => {
     expect(of('devices').map(({ summary }) => summary)).toContain('Models run on cpu (asked for: cpu)');
     expect(of('tuning')[0]?.summary).toMatch(/^batch 2, 1 thread x .* is the best here/);
     expect(JSON.parse(await readFile(tuningFile(path.join(home, 'hub')), 'utf8'))).toBeTruthy();
+  });
+
+  it('ends at a signal, or at once at the second, and leaves no made photos behind', async () => {
+    const temporary = await mkdtemp(path.join(home, 'tmp-'));
+    const made = async (): Promise<readonly string[]> =>
+      (await readdir(temporary)).filter((name) => name.startsWith('clip-runner-'));
+    const command = new CommandProcess(['doctor'], { ...environment, TMPDIR: temporary }, home);
+    await until('photos are made', async () => (await made()).length > 0);
+    command.child.kill('SIGINT');
+    await sleep(50);
+    expect(await command.kill('SIGINT')).toBe(1);
+    expect(await made()).toEqual([]);
   });
 });
 

@@ -22,15 +22,17 @@ interface Part {
 
 /**
  * Loads each model in a child process of its own, as `photos` would, from what is on this machine: nothing is downloaded.
+ * Throws the reason of the signal once that is aborted.
  */
 export async function examineModels(
   options: RunnerOptions,
-  onPart: (title: string) => void,
+  { signal, onPart }: { readonly signal: AbortSignal; readonly onPart: (title: string) => void },
 ): Promise<readonly ModelExam[]> {
   const exams: ModelExam[] = [];
   for (const part of partsOf(options)) {
+    signal.throwIfAborted();
     onPart(part.title);
-    exams.push(await examinePart(part));
+    exams.push(await examinePart(part, signal));
   }
   return exams;
 }
@@ -53,7 +55,7 @@ function partsOf(options: RunnerOptions): readonly Part[] {
   return [...clip, ...others];
 }
 
-async function examinePart({ title, options }: Part): Promise<ModelExam> {
+async function examinePart({ title, options }: Part, signal: AbortSignal): Promise<ModelExam> {
   const findings: Finding[] = [];
   const devices: Device[] = [];
   const runner = createRunner({
@@ -67,6 +69,8 @@ async function examinePart({ title, options }: Part): Promise<ModelExam> {
   runner.on('child:started', (event) => (rssBytes = event.rssBytes));
   runner.on('model:ready', ({ device }) => devices.push(device));
   runner.on('model:licence', (event) => (licence = event.licence));
+  const stopAtOnce = (): void => void runner.stop({ deadlineMs: 0 });
+  signal.addEventListener('abort', stopAtOnce, { once: true });
   const startedAt = performance.now();
   try {
     await runner.start();
@@ -77,10 +81,12 @@ async function examinePart({ title, options }: Part): Promise<ModelExam> {
     if (isForNoCommerce(licence)) findings.push(licenceFinding(title, licence));
     return { findings, devices, isLoaded: true };
   } catch (thrown) {
+    signal.throwIfAborted();
     const { code, message } = coerceError(thrown);
     findings.push(problem('models', `${title}: ${message}`, remedyFor(code), { model: title, code }));
     return { findings, devices, isLoaded: false };
   } finally {
+    signal.removeEventListener('abort', stopAtOnce);
     await runner.stop({ deadlineMs: 2000 });
   }
 }

@@ -1,0 +1,106 @@
+import { getEventListeners } from 'node:events';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { makePhotos, measureRunner, type MadePhotos } from '../../src/cli/doctor/measure.js';
+import { examineModels } from '../../src/cli/doctor/models.js';
+import { RunnerError } from '../../src/errors.js';
+import type { RunnerOptions } from '../../src/options.js';
+import greedy from '../fixtures/tasks/greedy.js';
+
+const MODEL = fileURLToPath(new URL('../fixtures/models/clip-tiny', import.meta.url));
+const SECONDS = 0.1;
+const stop = (): RunnerError => new RunnerError('RUNNER_STOPPED', 'Enough.');
+
+/** Temporary files of this process and of its children lie there until the test is over. */
+function inFolder(folder: string): void {
+  vi.stubEnv('TMPDIR', folder);
+  onTestFinished(() => void vi.unstubAllEnvs());
+}
+
+let home: string;
+let photos: MadePhotos;
+let options: RunnerOptions;
+
+beforeAll(async () => {
+  home = await mkdtemp(path.join(tmpdir(), 'measure-'));
+  photos = await makePhotos();
+  options = {
+    models: `tiny=${MODEL}`,
+    device: 'cpu',
+    hub: { cacheDir: home },
+    tuning: 'off',
+    tasks: ['clip'],
+    maxBatch: 2,
+  };
+});
+afterAll(async () => {
+  await photos.remove();
+  await rm(home, { recursive: true, force: true });
+});
+
+describe('measureRunner', () => {
+  it('leaves nothing on the signal, however often it measures', async () => {
+    const { signal } = new AbortController();
+    const { perSecond } = await measureRunner(options, photos, { seconds: SECONDS, signal });
+    expect(perSecond).toBeGreaterThan(0);
+    await expect(
+      measureRunner({ ...options, models: 'x=./nothing' }, photos, { seconds: SECONDS, signal }),
+    ).rejects.toBeInstanceOf(RunnerError);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
+
+  it('does not begin where it was stopped before', async () => {
+    const signal = AbortSignal.abort(stop());
+    await expect(measureRunner(options, photos, { seconds: SECONDS, signal })).rejects.toThrow('Enough.');
+  });
+
+  it('ends soon where it is stopped', async () => {
+    const controller = new AbortController();
+    const measuring = measureRunner(options, photos, { seconds: 3600, signal: controller.signal });
+    setTimeout(() => controller.abort(stop()), 100);
+    await expect(measuring).rejects.toMatchObject({ code: 'RUNNER_STOPPED' });
+  });
+
+  it('counts a child that was replaced for its memory as above the limit, though the next one is small', async () => {
+    inFolder(home);
+    const { signal } = new AbortController();
+    const maxMemoryBytes = 200e6;
+    const { memoryBytes } = await measureRunner({ ...options, tasks: [greedy], maxMemoryBytes }, photos, {
+      ...{ seconds: 4, signal },
+    });
+    expect(memoryBytes).toBeGreaterThan(maxMemoryBytes);
+  });
+});
+
+describe('examineModels', () => {
+  it('stops while a model loads, and begins with no other', async () => {
+    const controller = new AbortController();
+    const begun: string[] = [];
+    const exams = examineModels(
+      { ...options, models: `one=${MODEL},other=${MODEL}` },
+      {
+        signal: controller.signal,
+        onPart: (title) => {
+          begun.push(title);
+          setTimeout(() => controller.abort(stop()), 1);
+        },
+      },
+    );
+    await expect(exams).rejects.toThrow('Enough.');
+    expect(begun).toHaveLength(1);
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
+  });
+});
+
+describe('makePhotos', () => {
+  it('leaves nothing behind', async () => {
+    inFolder(home);
+    const made = await makePhotos(1);
+    expect(await readdir(home)).toContain(path.basename(made.folder));
+    await made.remove();
+    expect(await readdir(home)).not.toContain(path.basename(made.folder));
+  });
+});
