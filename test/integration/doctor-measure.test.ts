@@ -1,11 +1,12 @@
 import { getEventListeners } from 'node:events';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { makePhotos, measureRunner, type MadePhotos } from '../../src/cli/doctor/measure.js';
 import { examineModels } from '../../src/cli/doctor/models.js';
+import { tune } from '../../src/cli/doctor/tune.js';
 import { RunnerError } from '../../src/errors.js';
 import type { RunnerOptions } from '../../src/options.js';
 import greedy from '../fixtures/tasks/greedy.js';
@@ -72,6 +73,27 @@ describe('measureRunner', () => {
       ...{ seconds: 4, signal },
     });
     expect(memoryBytes).toBeGreaterThan(maxMemoryBytes);
+  });
+});
+
+describe('tune', () => {
+  it('passes over what ends the child process, says so, and keeps what it has found', async () => {
+    inFolder(home);
+    await writeFile(path.join(home, 'greedy-was-here'), '');
+    const findings = await tune(
+      { hub: { cacheDir: home }, tasks: [greedy], threads: 1, decodeConcurrency: 1 },
+      photos,
+      {
+        ...{ signal: new AbortController().signal, seconds: SECONDS, onReading: () => undefined },
+      },
+    );
+    const failed = findings.filter(({ status }) => status === 'note');
+    expect(failed.length).toBeGreaterThan(0);
+    for (const { summary, facts } of failed) {
+      expect(summary).toMatch(/^batch 16, .* failed, and is no choice: .*SIGKILL/);
+      expect(facts).toMatchObject({ code: 'PROCESS_DIED', tuning: { maxBatch: 16 } });
+    }
+    expect(findings.at(-1)?.summary).toMatch(/^Kept in /);
   });
 });
 

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { coerceError } from '../../errors.js';
 import { resolveHubOptions } from '../../models/hub-options.js';
 import { givenTunings, resolveRunnerOptions, type RunnerOptions } from '../../options.js';
 import { resolveRunnerModels } from '../../runner-models.js';
@@ -11,12 +12,12 @@ import { climb, type Climb, type Reading } from './hill-climb.js';
 import { measureRunner, type MadePhotos } from './measure.js';
 import { changeText, neighbourTunings, tuningText } from './tuning-space.js';
 
-/** Of one measurement, without loading and warm-up. */
-const SECONDS = 4;
 const MOST_MEASUREMENTS = 40;
 
 export interface TuneHooks {
   readonly signal: AbortSignal;
+  /** Of one measurement, without loading and warm-up. @default 4 */
+  readonly seconds?: number;
   /** Told after each measurement. */
   readonly onReading: (text: string) => void;
 }
@@ -24,9 +25,13 @@ export interface TuneHooks {
 /**
  * Finds the batch, threads and decodings with the most photos a second on this machine, and keeps them for `photos`. What is
  * set by hand is not varied.
- * @throws RunnerError what keeps the models from loading; `RUNNER_STOPPED` by the signal
+ * @throws RunnerError what keeps the models from loading as they are set; `RUNNER_STOPPED` by the signal
  */
-export async function tune(options: RunnerOptions, photos: MadePhotos, hooks: TuneHooks): Promise<readonly Finding[]> {
+export async function tune(
+  options: RunnerOptions,
+  photos: MadePhotos,
+  { signal, onReading, seconds = 4 }: TuneHooks,
+): Promise<readonly Finding[]> {
   const untuned = resolveRunnerOptions({ ...options, tuning: 'off' });
   const fixed = givenTunings(options);
   const result = await climb<Tuning>(
@@ -35,17 +40,25 @@ export async function tune(options: RunnerOptions, photos: MadePhotos, hooks: Tu
       neighbours: (point) => neighbourTunings(point, availableParallelism(), fixed),
       keyOf: tuningText,
       measure: async (point) => {
-        const reading = await measureRunner({ ...options, ...point }, photos, {
-          seconds: SECONDS,
-          signal: hooks.signal,
-        });
-        hooks.onReading(`${tuningText(point)}: ${readingText(reading)}`);
-        return reading;
+        try {
+          const reading = await measureRunner({ ...options, ...point }, photos, { seconds, signal });
+          onReading(`${tuningText(point)}: ${readingText(reading)}`);
+          return reading;
+        } catch (thrown) {
+          onReading(`${tuningText(point)}: failed`);
+          throw thrown;
+        }
       },
     },
-    { memoryBytes: untuned.maxMemoryBytes || Infinity, measurements: MOST_MEASUREMENTS },
+    { memoryBytes: untuned.maxMemoryBytes || Infinity, measurements: MOST_MEASUREMENTS, signal },
   );
-  return [explain(result, tuningOf(untuned)), await keep(options, result)];
+  return [explain(result, tuningOf(untuned)), ...result.failures.map(failureFinding), await keep(options, result)];
+}
+
+function failureFinding({ point, thrown }: Climb<Tuning>['failures'][number]): Finding {
+  const { code, message } = coerceError(thrown);
+  const summary = `${tuningText(point)} failed, and is no choice: ${message}`;
+  return note('tuning', summary, `docs/errors.md says what ${code} means.`, { tuning: point, code });
 }
 
 function explain({ best, reading, start, steps, measurements }: Climb<Tuning>, from: Tuning): Finding {
