@@ -1,5 +1,6 @@
+import { tmpdir } from 'node:os';
 import { Option, type Command } from 'commander';
-import { coerceError } from '../errors.js';
+import { coerceError, systemCode } from '../errors.js';
 import { resolveHubOptions } from '../models/hub-options.js';
 import { resolveRunnerOptions, type RunnerOptions } from '../options.js';
 import { examineRedis } from '../queue/redis-exam.js';
@@ -7,11 +8,11 @@ import { settingsCommand, type Call } from './command.js';
 import { deviceFindings } from './doctor/devices.js';
 import { findingLines, note, ok, problem, type Finding } from './doctor/finding.js';
 import { cacheFinding, rootFindings } from './doctor/folders.js';
-import { makePhotos, measureRunner, type Measured } from './doctor/measure.js';
+import { makePhotos, measureRunner, type MadePhotos, type Measured } from './doctor/measure.js';
 import { examineModels, type ModelExam } from './doctor/models.js';
 import { redisFindings } from './doctor/redis.js';
 import { threadFindings } from './doctor/threads.js';
-import { tune, tuningFinding } from './doctor/tune.js';
+import { tune, tunedOptions, tuningFinding } from './doctor/tune.js';
 import { escapeControls } from './escape-controls.js';
 import { interruptible } from './interrupt.js';
 import { createLog } from './log.js';
@@ -68,17 +69,19 @@ async function examine({ settings, flags, env }: DoctorCall, signal: AbortSignal
   });
   const exams = await examineModels(options, { signal, onPart: (title) => progress(`loading ${title} …`) });
   const isAllLoaded = exams.every(({ isLoaded }) => isLoaded);
+  // First of all, because it may find a tuning.
+  const speed = isAllLoaded
+    ? await speedFindings(options, { isTuning: flags['tune'] === true, signal, progress })
+    : [notMeasured()];
   return [
     ...(await rootFindings(resolved.roots)),
     await cacheFinding(cacheDir, offline),
-    ...(await threadFindings(resolved, env)),
+    ...(await threadFindings(isAllLoaded ? await tunedOptions(options) : resolved, env)),
     ...redisFindings(redis),
     ...left.map(leftFinding),
     ...exams.flatMap(({ findings }) => findings),
     ...(await deviceFindings(questionOf(options, exams), env)),
-    ...(isAllLoaded
-      ? await speedFindings(options, { isTuning: flags['tune'] === true, signal, progress })
-      : [notMeasured()]),
+    ...speed,
   ];
 }
 
@@ -107,30 +110,41 @@ interface SpeedHooks {
   readonly progress: (line: string) => void;
 }
 
+/** Never throws but for the signal: what fails is a finding, and what was found before it stays. */
 async function speedFindings(
   options: RunnerOptions,
   { isTuning, signal, progress }: SpeedHooks,
 ): Promise<readonly Finding[]> {
-  progress('making photos of 12 megapixels …');
-  const photos = await makePhotos();
+  const findings: Finding[] = [];
+  let photos: MadePhotos | undefined;
   try {
-    const tuned = isTuning
-      ? await tune(options, photos, { signal, onReading: progress })
-      : [await tuningFinding(options)];
+    if (!isTuning) findings.push(await tuningFinding(options));
+    progress('making photos of 12 megapixels …');
+    photos = await makePhotos();
+    if (isTuning) findings.push(...(await tune(options, photos, { signal, onReading: progress })));
     progress('measuring …');
-    const measured = await measureRunner(options, photos, { seconds: SECONDS, signal });
-    return [...tuned, speedFinding(measured)];
+    findings.push(speedFinding(await measureRunner(options, photos, { seconds: SECONDS, signal })));
   } catch (thrown) {
-    const { code, message } = coerceError(thrown);
     if (signal.aborted) throw thrown;
-    return [
-      problem('speed', `The run on made photos failed: ${message}`, 'docs/errors.md says what this code means.', {
-        code,
-      }),
-    ];
+    findings.push(photos === undefined ? notMade(thrown) : notRun(thrown));
   } finally {
-    await photos.remove();
+    await photos?.remove();
   }
+  return findings;
+}
+
+function notMade(thrown: unknown): Finding {
+  const { message } = coerceError(thrown);
+  const remedy = 'Set TMPDIR to a folder that may be written and has room for a few MB.';
+  return problem('speed', `Not measured: no photos can be made in ${tmpdir()}: ${message}`, remedy, {
+    code: systemCode(thrown) ?? null,
+  });
+}
+
+function notRun(thrown: unknown): Finding {
+  const { code, message } = coerceError(thrown);
+  const remedy = 'docs/errors.md says what this code means.';
+  return problem('speed', `The run on made photos failed: ${message}`, remedy, { code });
 }
 
 function speedFinding({ perSecond, memoryBytes, meanBatch, stageMs }: Measured): Finding {

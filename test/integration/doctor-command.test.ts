@@ -14,6 +14,7 @@ import { until } from '../support/until.js';
 
 const MODEL = fileURLToPath(new URL('../fixtures/models/clip-tiny', import.meta.url));
 const MADE = { label: 'tiny', name: MODEL, folder: MODEL, dtype: 'fp32' } as const;
+const MODELS = { clipModels: [{ ...MADE, visionFile: path.join(MODEL, 'onnx', 'vision_model.onnx') }] };
 const PHOTOS = fileURLToPath(new URL('../../examples/photos', import.meta.url));
 const PASSWORD = 'a-password-that-nobody-may-see';
 
@@ -77,6 +78,25 @@ describe('clip-runner doctor', () => {
     expect(JSON.parse(await readFile(tuningFile(path.join(home, 'hub')), 'utf8'))).toBeTruthy();
   });
 
+  it('reports all else where no photos can be made', async () => {
+    const { code, problems, of } = await doctor({ TMPDIR: path.join(home, 'nowhere') });
+    expect(code).toBe(1);
+    expect(problems).toMatchObject([{ area: 'speed', remedy: expect.stringContaining('TMPDIR') as string }]);
+    for (const area of ['folders', 'threads', 'redis', 'models', 'devices', 'tuning'])
+      expect(of(area), area).not.toEqual([]);
+  });
+
+  it('goes by a kept tuning as photos would', async () => {
+    const cacheDir = path.join(home, 'hub');
+    const subject = await tuningSubject(MODELS, { tasks: ['clip'], device: 'cpu', dtype: 'fp32' });
+    const tuning = { maxBatch: 3, threads: 1, intraOpThreads: 1, decodeConcurrency: 2 };
+    const entry = { facts: subject.facts, tuning, perSecond: 2, untunedPerSecond: 1, at: new Date().toISOString() };
+    await writeTuning(cacheDir, subject, entry);
+    const { of } = await doctor({ CLIP_MAX_BATCH: '', CLIP_THREADS: '', CLIP_DECODE_CONCURRENCY: '' });
+    expect(of('tuning')[0]?.summary).toMatch(/^batch 3, /);
+    expect(of('threads')[0]?.summary).toMatch(/: 1 thread x 1 cores per model, 2 decodings each, batches of 3$/);
+  });
+
   it('ends at a signal, or at once at the second, and leaves no made photos behind', async () => {
     const temporary = await mkdtemp(path.join(home, 'tmp-'));
     const made = async (): Promise<readonly string[]> =>
@@ -92,8 +112,7 @@ describe('clip-runner doctor', () => {
 
 it('a runner takes what was found for its host, models and tasks, unless it is given, off or stale', async () => {
   const cacheDir = path.join(home, 'hub');
-  const models = { clipModels: [{ ...MADE, visionFile: path.join(MODEL, 'onnx', 'vision_model.onnx') }] };
-  const subject = await tuningSubject(models, { tasks: ['clip'], device: 'cpu', dtype: 'fp32' });
+  const subject = await tuningSubject(MODELS, { tasks: ['clip'], device: 'cpu', dtype: 'fp32' });
   const tuning = { maxBatch: 3, threads: 1, intraOpThreads: 1, decodeConcurrency: 1 };
   const entry = { facts: subject.facts, tuning, perSecond: 2, untunedPerSecond: 1, at: new Date().toISOString() };
   await writeTuning(cacheDir, subject, entry);

@@ -9,9 +9,18 @@ import { examineModels } from '../../src/cli/doctor/models.js';
 import { tune } from '../../src/cli/doctor/tune.js';
 import { RunnerError } from '../../src/errors.js';
 import type { RunnerOptions } from '../../src/options.js';
+import { tuningSubject, writeTuning } from '../../src/tuning.js';
 import greedy from '../fixtures/tasks/greedy.js';
 
 const MODEL = fileURLToPath(new URL('../fixtures/models/clip-tiny', import.meta.url));
+const MODELS = {
+  clipModels: [
+    {
+      ...{ label: 'tiny', name: MODEL, folder: MODEL, dtype: 'fp32' as const },
+      visionFile: path.join(MODEL, 'onnx', 'vision_model.onnx'),
+    },
+  ],
+};
 const SECONDS = 0.1;
 const stop = (): RunnerError => new RunnerError('RUNNER_STOPPED', 'Enough.');
 
@@ -63,6 +72,17 @@ describe('measureRunner', () => {
     const measuring = measureRunner(options, photos, { seconds: 3600, signal: controller.signal });
     setTimeout(() => controller.abort(stop()), 100);
     await expect(measuring).rejects.toMatchObject({ code: 'RUNNER_STOPPED' });
+  });
+
+  it('holds as many photos ready as a kept tuning wants', async () => {
+    const { signal } = new AbortController();
+    const { facts, name } = await tuningSubject(MODELS, { tasks: ['clip'], device: 'cpu', dtype: 'fp32' });
+    const tuning = { maxBatch: 64, threads: 1, intraOpThreads: 1, decodeConcurrency: 2 };
+    const entry = { facts, tuning, perSecond: 2, untunedPerSecond: 1, at: new Date().toISOString() };
+    await writeTuning(home, { facts, name }, entry);
+    const tuned = { models: `tiny=${MODEL}`, device: 'cpu', hub: { cacheDir: home } } as const;
+    const { meanBatch } = await measureRunner(tuned, photos, { seconds: SECONDS, signal });
+    expect(meanBatch).toBeGreaterThan(40);
   });
 
   it('counts a child that was replaced for its memory as above the limit, though the next one is small', async () => {

@@ -1,10 +1,16 @@
 import { availableParallelism } from 'node:os';
 import { coerceError } from '../../errors.js';
 import { resolveHubOptions } from '../../models/hub-options.js';
-import { givenTunings, resolveRunnerOptions, type RunnerOptions } from '../../options.js';
+import {
+  givenTunings,
+  resolveRunnerOptions,
+  withTuning,
+  type ResolvedOptions,
+  type RunnerOptions,
+} from '../../options.js';
 import { resolveRunnerModels } from '../../runner-models.js';
 import { TaskTable } from '../../task-table.js';
-import { keptTuning, subjectOf } from '../../tune-options.js';
+import { keptTuning, subjectOf, tuneOptions } from '../../tune-options.js';
 import { tuningFile, writeTuning, type Tuning } from '../../tuning.js';
 import { sizeText } from '../models/table.js';
 import { note, ok, type Finding } from './finding.js';
@@ -103,6 +109,13 @@ async function keep(options: RunnerOptions, { best, reading, start }: Climb<Tuni
       `Set ${variables}, or HF_HOME to a folder that may be written.`,
     );
   }
+}
+
+/** The options that `photos` goes by: those with a tuning that still holds. Throws what keeps the models from being found. */
+export async function tunedOptions(options: RunnerOptions): Promise<ResolvedOptions> {
+  const resolved = resolveRunnerOptions(options);
+  const applyTuning = (tuning: Tuning): ResolvedOptions => withTuning(options, tuning);
+  return tuneOptions(resolved, new TaskTable(resolved.tasks), await modelsOf(options), applyTuning);
 }
 
 /** Whether there is a tuning, and whether it still holds. */
