@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { Option, type Command } from 'commander';
 import { coerceError, systemCode } from '../errors.js';
+import type { Device } from '../model.js';
 import { resolveHubOptions } from '../models/hub-options.js';
 import { resolveRunnerOptions, type RunnerOptions } from '../options.js';
 import { examineRedis } from '../queue/redis-exam.js';
@@ -68,10 +69,11 @@ async function examine({ settings, flags, env }: DoctorCall, signal: AbortSignal
     ...(deadLetterName !== '' && { deadLetterName }),
   });
   const exams = await examineModels(options, { signal, onPart: (title) => progress(`loading ${title} …`) });
+  const used = exams.flatMap(({ devices }) => devices);
   const isAllLoaded = exams.every(({ isLoaded }) => isLoaded);
   // First of all, because it may find a tuning.
   const speed = isAllLoaded
-    ? await speedFindings(options, { isTuning: flags['tune'] === true, signal, progress })
+    ? await speedFindings(options, { isTuning: flags['tune'] === true, used, signal, progress })
     : [notMeasured()];
   return [
     ...(await rootFindings(resolved.roots)),
@@ -106,6 +108,8 @@ function notMeasured(): Finding {
 
 interface SpeedHooks {
   readonly isTuning: boolean;
+  /** Where the models run. */
+  readonly used: readonly Device[];
   readonly signal: AbortSignal;
   readonly progress: (line: string) => void;
 }
@@ -113,12 +117,12 @@ interface SpeedHooks {
 /** Never throws but for the signal: what fails is a finding, and what was found before it stays. */
 async function speedFindings(
   options: RunnerOptions,
-  { isTuning, signal, progress }: SpeedHooks,
+  { isTuning, used, signal, progress }: SpeedHooks,
 ): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   let photos: MadePhotos | undefined;
   try {
-    if (!isTuning) findings.push(await tuningFinding(options));
+    if (!isTuning) findings.push(await tuningFinding(options, used));
     progress('making photos of 12 megapixels …');
     photos = await makePhotos();
     if (isTuning) findings.push(...(await tune(options, photos, { signal, onReading: progress })));

@@ -88,7 +88,7 @@ describe('clip-runner doctor', () => {
 
   it('goes by a kept tuning as photos would', async () => {
     const cacheDir = path.join(home, 'hub');
-    const subject = await tuningSubject(MODELS, { tasks: ['clip'], device: 'cpu', dtype: 'fp32' });
+    const subject = await tuningSubject(MODELS, { tasks: ['clip'], settings: ['fp32', 'cpu', 'fast'] });
     const tuning = { maxBatch: 3, threads: 1, intraOpThreads: 1, decodeConcurrency: 2 };
     const entry = { facts: subject.facts, tuning, perSecond: 2, untunedPerSecond: 1, at: new Date().toISOString() };
     await writeTuning(cacheDir, subject, entry);
@@ -112,7 +112,7 @@ describe('clip-runner doctor', () => {
 
 it('a runner takes what was found for its host, models and tasks, unless it is given, off or stale', async () => {
   const cacheDir = path.join(home, 'hub');
-  const subject = await tuningSubject(MODELS, { tasks: ['clip'], device: 'cpu', dtype: 'fp32' });
+  const subject = await tuningSubject(MODELS, { tasks: ['clip'], settings: ['fp32', 'cpu', 'fast'] });
   const tuning = { maxBatch: 3, threads: 1, intraOpThreads: 1, decodeConcurrency: 1 };
   const entry = { facts: subject.facts, tuning, perSecond: 2, untunedPerSecond: 1, at: new Date().toISOString() };
   await writeTuning(cacheDir, subject, entry);

@@ -1,15 +1,15 @@
 import { getEventListeners } from 'node:events';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { makePhotos, measureRunner, type MadePhotos } from '../../src/cli/doctor/measure.js';
 import { examineModels } from '../../src/cli/doctor/models.js';
-import { tune } from '../../src/cli/doctor/tune.js';
+import { tune, tuningFinding } from '../../src/cli/doctor/tune.js';
 import { RunnerError } from '../../src/errors.js';
 import type { RunnerOptions } from '../../src/options.js';
-import { tuningSubject, writeTuning } from '../../src/tuning.js';
+import { tuningFile, tuningSubject, writeTuning, type TuningEntry } from '../../src/tuning.js';
 import greedy from '../fixtures/tasks/greedy.js';
 
 const MODEL = fileURLToPath(new URL('../fixtures/models/clip-tiny', import.meta.url));
@@ -79,7 +79,7 @@ describe('measureRunner', () => {
 
   it('holds as many photos ready as a kept tuning wants', async () => {
     const { signal } = new AbortController();
-    const { facts, name } = await tuningSubject(MODELS, { tasks: ['clip'], device: 'cpu', dtype: 'fp32' });
+    const { facts, name } = await tuningSubject(MODELS, { tasks: ['clip'], settings: ['fp32', 'cpu', 'fast'] });
     const tuning = { maxBatch: 100, threads: 1, intraOpThreads: 1, decodeConcurrency: 2 };
     const entry = { facts, tuning, perSecond: 2, untunedPerSecond: 1, at: new Date().toISOString() };
     await writeTuning(home, { facts, name }, entry);
@@ -117,6 +117,28 @@ describe('tune', () => {
       expect(facts).toMatchObject({ code: 'PROCESS_DIED', tuning: { maxBatch: 16 } });
     }
     expect(findings.at(-1)?.summary).toMatch(/^Kept in /);
+    const kept = Object.entries(JSON.parse(await readFile(tuningFile(home), 'utf8')) as Record<string, TuningEntry>);
+    expect(kept.find(([name]) => name.includes('greedy'))?.[1].devices).toEqual(['cpu']);
+  });
+});
+
+describe('tuningFinding', () => {
+  it('tells a tuning of another device than the models run on now', async () => {
+    const subject = await tuningSubject(MODELS, { tasks: ['clip'], settings: ['fp32', 'auto', 'fast'] });
+    const tuning = { maxBatch: 4, threads: 1, intraOpThreads: 1, decodeConcurrency: 2 };
+    const entry = {
+      tuning,
+      perSecond: 2,
+      untunedPerSecond: 1,
+      at: new Date().toISOString(),
+      devices: ['cpu'] as const,
+    };
+    await writeTuning(home, subject, { ...entry, facts: subject.facts });
+    const untuned = { models: `tiny=${MODEL}`, hub: { cacheDir: home } };
+    expect(await tuningFinding(untuned, ['cuda', 'cuda'])).toMatchObject({
+      ...{ status: 'note', summary: expect.stringContaining('made on cpu, but models run on cuda now') as string },
+    });
+    expect(await tuningFinding(untuned, ['cpu', 'cpu'])).toMatchObject({ status: 'ok' });
   });
 });
 

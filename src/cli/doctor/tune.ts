@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { coerceError } from '../../errors.js';
+import type { Device } from '../../model.js';
 import { resolveHubOptions } from '../../models/hub-options.js';
 import {
   givenTunings,
@@ -40,6 +41,7 @@ export async function tune(
 ): Promise<readonly Finding[]> {
   const untuned = resolveRunnerOptions({ ...options, tuning: 'off' });
   const fixed = givenTunings(options);
+  let devices: readonly Device[] = [];
   const result = await climb<Tuning>(
     {
       start: tuningOf(untuned),
@@ -49,6 +51,7 @@ export async function tune(
         try {
           const reading = await measureRunner({ ...options, ...point }, photos, { seconds, signal });
           onReading(`${tuningText(point)}: ${readingText(reading)}`);
+          devices = devicesOf(reading.models.map(({ device }) => device));
           return reading;
         } catch (thrown) {
           onReading(`${tuningText(point)}: failed`);
@@ -58,7 +61,11 @@ export async function tune(
     },
     { memoryBytes: untuned.maxMemoryBytes || Infinity, measurements: MOST_MEASUREMENTS, signal },
   );
-  return [explain(result, tuningOf(untuned)), ...result.failures.map(failureFinding), await keep(options, result)];
+  return [
+    explain(result, tuningOf(untuned)),
+    ...result.failures.map(failureFinding),
+    await keep(options, result, devices),
+  ];
 }
 
 function failureFinding({ point, thrown }: Climb<Tuning>['failures'][number]): Finding {
@@ -88,14 +95,18 @@ function explain({ best, reading, start, steps, measurements }: Climb<Tuning>, f
   return ok('tuning', `${tuningText(best)}, ${readingText(reading)}. ${details.join('; ')}`, facts);
 }
 
-async function keep(options: RunnerOptions, { best, reading, start }: Climb<Tuning>): Promise<Finding> {
+async function keep(
+  options: RunnerOptions,
+  { best, reading, start }: Climb<Tuning>,
+  devices: readonly Device[],
+): Promise<Finding> {
   const resolved = resolveRunnerOptions(options);
   const { cacheDir } = resolveHubOptions(resolved.hub);
   const subject = await subjectOf(resolved, await modelsOf(options));
   try {
     await writeTuning(cacheDir, subject, {
       ...{ facts: subject.facts, tuning: best, perSecond: reading.perSecond, untunedPerSecond: start.perSecond },
-      at: new Date().toISOString(),
+      ...{ devices, at: new Date().toISOString() },
     });
     return ok('tuning', `Kept in ${tuningFile(cacheDir)}; photos takes it from its next start on`, { subject });
   } catch {
@@ -118,17 +129,20 @@ export async function tunedOptions(options: RunnerOptions): Promise<ResolvedOpti
   return tuneOptions(resolved, new TaskTable(resolved.tasks), await modelsOf(options), applyTuning);
 }
 
-/** Whether there is a tuning, and whether it still holds. */
-export async function tuningFinding(options: RunnerOptions): Promise<Finding> {
+/** Whether there is a tuning, and whether it still holds. `used`: where the models run. */
+export async function tuningFinding(options: RunnerOptions, used: readonly Device[]): Promise<Finding> {
   const resolved = resolveRunnerOptions(options);
   const again = 'clip-runner doctor --tune makes it anew.';
   if (resolved.tuning === 'off') return ok('tuning', 'Off (CLIP_TUNING=off)');
   const kept = await keptTuning(resolved, await modelsOf(options));
   if (kept === undefined)
-    return note('tuning', 'None for these models on this host', 'clip-runner doctor --tune looks for one.');
+    return note('tuning', 'None for these models on this machine', 'clip-runner doctor --tune looks for one.');
   const { entry, stale } = kept;
   const facts = { ...entry, stale: stale ?? null };
   if (stale !== undefined) return note('tuning', `Not taken: ${stale}`, again, facts);
+  const [then, now] = [devicesOf(entry.devices ?? used).join(' and '), devicesOf(used).join(' and ')];
+  if (then !== now)
+    return note('tuning', `${tuningText(entry.tuning)}: made on ${then}, but models run on ${now} now`, again, facts);
   return ok('tuning', `${tuningText(entry.tuning)}, of ${entry.at.slice(0, 10)}; settings by hand win`, facts);
 }
 
@@ -136,6 +150,10 @@ async function modelsOf(options: RunnerOptions): ReturnType<typeof resolveRunner
   const resolved = resolveRunnerOptions({ ...options, hub: { ...options.hub, offline: true } });
   const hooks = { emit: () => undefined, signal: new AbortController().signal };
   return resolveRunnerModels(resolved, new TaskTable(resolved.tasks), hooks);
+}
+
+function devicesOf(used: readonly Device[]): readonly Device[] {
+  return [...new Set(used)].sort();
 }
 
 function tuningOf({ maxBatch, threads, intraOpThreads, decodeConcurrency }: Tuning): Tuning {
