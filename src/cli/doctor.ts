@@ -82,7 +82,7 @@ async function examine({ settings, flags, env }: DoctorCall, signal: AbortSignal
     ...redisFindings(redis),
     ...left.map(leftFinding),
     ...exams.flatMap(({ findings }) => findings),
-    ...(await deviceFindings(questionOf(options, exams), env)),
+    ...(await deviceFindings(questionOf(options, exams, used), env)),
     ...speed,
   ];
 }
@@ -90,9 +90,10 @@ async function examine({ settings, flags, env }: DoctorCall, signal: AbortSignal
 function questionOf(
   { device, strictDevice }: RunnerOptions,
   exams: readonly ModelExam[],
+  used: readonly Device[],
 ): Parameters<typeof deviceFindings>[0] {
-  const used = exams.flatMap(({ devices }) => devices);
-  return { asked: device ?? 'auto', isStrict: strictDevice ?? false, used };
+  const refusals = [...new Set(exams.flatMap((exam) => exam.refusals))];
+  return { asked: device ?? 'auto', isStrict: strictDevice ?? false, used, refusals };
 }
 
 /** A task that is left out for want of a model, in the words of the log. */

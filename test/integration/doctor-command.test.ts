@@ -86,6 +86,14 @@ describe('clip-runner doctor', () => {
       expect(of(area), area).not.toEqual([]);
   });
 
+  it('says why models do not run on the device that is asked for', async () => {
+    // No photos: nothing is measured, which would take its time.
+    const { of } = await doctor({ CLIP_DEVICE: 'cuda', TMPDIR: path.join(home, 'nowhere') });
+    const [use] = of('devices').filter(({ facts }) => facts?.['used'] !== undefined);
+    expect(use?.summary).toMatch(/^CLIP_DEVICE=cuda, but models run on cpu: cuda: ./);
+    expect(use?.facts?.['refusals']).toEqual([expect.stringMatching(/^cuda: ./)]);
+  });
+
   it('goes by a kept tuning as photos would', async () => {
     const cacheDir = path.join(home, 'hub');
     const subject = await tuningSubject(MODELS, { tasks: ['clip'], settings: ['fp32', 'cpu', 'fast'] });

@@ -11,6 +11,8 @@ export interface ModelExam {
   readonly findings: readonly Finding[];
   /** Where its sessions run. */
   readonly devices: readonly Device[];
+  /** Why they run nowhere better. */
+  readonly refusals: readonly string[];
   readonly isLoaded: boolean;
 }
 
@@ -58,6 +60,7 @@ function partsOf(options: RunnerOptions): readonly Part[] {
 async function examinePart({ title, options }: Part, signal: AbortSignal): Promise<ModelExam> {
   const findings: Finding[] = [];
   const devices: Device[] = [];
+  const refusals: string[] = [];
   const runner = createRunner({
     ...options,
     hub: { ...options.hub, offline: true },
@@ -67,7 +70,10 @@ async function examinePart({ title, options }: Part, signal: AbortSignal): Promi
   let rssBytes = 0;
   let licence: string | undefined;
   runner.on('child:started', (event) => (rssBytes = event.rssBytes));
-  runner.on('model:ready', ({ device }) => devices.push(device));
+  runner.on('model:ready', (model) => {
+    devices.push(model.device);
+    refusals.push(...model.refusals);
+  });
   runner.on('model:licence', (event) => (licence = event.licence));
   const stopAtOnce = (): void => void runner.stop({ deadlineMs: 0 });
   signal.addEventListener('abort', stopAtOnce, { once: true });
@@ -79,12 +85,12 @@ async function examinePart({ title, options }: Part, signal: AbortSignal): Promi
     const summary = `${title}: loaded on ${where} in ${seconds.toFixed(1)} s; its process takes ${sizeText(rssBytes)}`;
     findings.push(ok('models', summary, { model: title, rssBytes, devices, seconds }));
     if (isForNoCommerce(licence)) findings.push(licenceFinding(title, licence));
-    return { findings, devices, isLoaded: true };
+    return { findings, devices, refusals, isLoaded: true };
   } catch (thrown) {
     signal.throwIfAborted();
     const { code, message } = coerceError(thrown);
     findings.push(problem('models', `${title}: ${message}`, remedyFor(code), { model: title, code }));
-    return { findings, devices, isLoaded: false };
+    return { findings, devices, refusals, isLoaded: false };
   } finally {
     signal.removeEventListener('abort', stopAtOnce);
     await runner.stop({ deadlineMs: 2000 });
