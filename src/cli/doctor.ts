@@ -1,6 +1,5 @@
-import { tmpdir } from 'node:os';
 import { Option, type Command } from 'commander';
-import { coerceError, systemCode } from '../errors.js';
+import { coerceError } from '../errors.js';
 import type { Device } from '../model.js';
 import { resolveHubOptions } from '../models/hub-options.js';
 import { resolveRunnerOptions, type RunnerOptions } from '../options.js';
@@ -24,6 +23,7 @@ import { VERSION } from '../version.js';
 
 /** Of the run that says how many photos a second are to be expected. */
 const SECONDS = 5;
+const TMPDIR_REMEDY = 'Set TMPDIR to a folder that may be written and has room for a few MB.';
 
 type DoctorCall = Call<PhotosVariable>;
 
@@ -131,23 +131,16 @@ async function speedFindings(
     findings.push(speedFinding(await measureRunner(options, photos, { seconds: SECONDS, signal })));
   } catch (thrown) {
     if (signal.aborted) throw thrown;
-    findings.push(photos === undefined ? notMade(thrown) : notRun(thrown));
+    findings.push(failureFinding(thrown));
   } finally {
     await photos?.remove();
   }
   return findings;
 }
 
-function notMade(thrown: unknown): Finding {
-  const { message } = coerceError(thrown);
-  const remedy = 'Set TMPDIR to a folder that may be written and has room for a few MB.';
-  return problem('speed', `Not measured: no photos can be made in ${tmpdir()}: ${message}`, remedy, {
-    code: systemCode(thrown) ?? null,
-  });
-}
-
-function notRun(thrown: unknown): Finding {
+function failureFinding(thrown: unknown): Finding {
   const { code, message } = coerceError(thrown);
+  if (code === 'FILE_IO') return problem('speed', `Not measured: ${message}`, TMPDIR_REMEDY, { code });
   const remedy = 'docs/errors.md says what this code means.';
   return problem('speed', `The run on made photos failed: ${message}`, remedy, { code });
 }

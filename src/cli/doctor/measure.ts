@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RunnerError } from '../../errors.js';
+import { RunnerError, coerceError } from '../../errors.js';
 import { resolveRunnerOptions, type RunnerOptions } from '../../options.js';
 import { memoryQueue } from '../../queue/memory.js';
 import { createRunner, type Runner } from '../../runner.js';
@@ -39,9 +39,12 @@ export interface Measured {
   readonly stageMs: Readonly<Record<string, number>>;
 }
 
-/** Throws what the file system throws; then nothing is left behind, nor is it where the process exits before `remove()`. */
+/**
+ * Made anew, in the folder for temporary files. They are gone, too, where it fails, or where the process exits before `remove()`.
+ * @throws RunnerError `FILE_IO` where that folder can't be written
+ */
 export async function makePhotos(count = 2): Promise<MadePhotos> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'clip-runner-doctor-'));
+  const folder = await mkdtemp(path.join(tmpdir(), 'clip-runner-doctor-')).catch(throwUnwritable);
   const onExit = (): void => rmSync(folder, { recursive: true, force: true });
   process.once('exit', onExit);
   const remove = async (): Promise<void> => {
@@ -56,6 +59,11 @@ export async function makePhotos(count = 2): Promise<MadePhotos> {
   }
 }
 
+function throwUnwritable(cause: unknown): never {
+  const { message } = coerceError(cause);
+  throw new RunnerError('FILE_IO', `No photos can be made in ${tmpdir()}: ${message}`, { cause });
+}
+
 async function writePhotos(folder: string, count: number): Promise<readonly string[]> {
   // With the first photo: a command that decodes nothing itself is spared the decoders.
   const { makeJpeg } = await import('../../tasks/image/sharp.js');
@@ -63,7 +71,7 @@ async function writePhotos(folder: string, count: number): Promise<readonly stri
   for (let i = 0; i < count; i++) {
     const name = `made-${i}.jpg`;
     const jpeg = await (i % 2 === 0 ? makeJpeg(WIDTH, HEIGHT) : makeJpeg(HEIGHT, WIDTH));
-    await writeFile(path.join(folder, name), jpeg);
+    await writeFile(path.join(folder, name), jpeg).catch(throwUnwritable);
     names.push(name);
   }
   return names;

@@ -54,7 +54,7 @@ export async function tune(
           devices = devicesOf(reading.models.map(({ device }) => device));
           return reading;
         } catch (thrown) {
-          onReading(`${tuningText(point)}: failed`);
+          if (!signal.aborted) onReading(`${tuningText(point)}: failed`);
           throw thrown;
         }
       },
