@@ -18,6 +18,8 @@ export interface RunnerEvents {
     readonly task: string;
     readonly label: string;
     readonly device: Device;
+    /** Why it is not the one that was asked for, or that `auto` prefers and has tried; mostly empty. */
+    readonly refusals: readonly string[];
     readonly maxBatch: number;
     readonly dimension: number | undefined;
   };

@@ -36,7 +36,7 @@ export const ISOLATION_CHECKS: { readonly [Name in keyof IsolationOptions]: Chec
 };
 
 /** What a container allows, or else the machine has. */
-function usableMemoryBytes(): number {
+export function usableMemoryBytes(): number {
   const machine = totalmem();
   // 0, or more than there is, where nothing is set.
   const allowed = process.constrainedMemory();

@@ -64,8 +64,8 @@ export async function openLanes(
     throw thrown;
   }
   tasks.setUnits(units);
-  for (const { task, label, device, maxBatch, dimension } of units) {
-    emit('model:ready', { task, label, device, maxBatch, dimension });
+  for (const { task, label, device, refusals = [], maxBatch, dimension } of units) {
+    emit('model:ready', { task, label, device, refusals, maxBatch, dimension });
   }
   const threads = pools.reduce((sum, pool) => sum + pool.threads, 0);
   const { intraOpThreads, maxBatch, decodeConcurrency } = options;

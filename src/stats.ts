@@ -61,6 +61,8 @@ export interface ModelStats {
   readonly label: string;
   /** The device truly used. */
   readonly device: Device;
+  /** Why it is not the one that was asked for, or that `auto` prefers and has tried; mostly empty. */
+  readonly refusals: readonly string[];
   readonly maxBatch: number;
   readonly dimension: number | undefined;
 }

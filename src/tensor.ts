@@ -25,6 +25,8 @@ export interface Session {
   readonly outputs: readonly TensorInfo[];
   /** The execution provider that was really set up. */
   readonly device: Device;
+  /** Why devices that were to be preferred are not used; empty where it is the one that was asked for. */
+  readonly refusals?: readonly string[];
   /** @throws RunnerError `RUN_FAILED` */
   run(feeds: Readonly<Record<string, TensorData>>): Promise<Record<string, TensorData>>;
   /** Frees the graph; `run` must not be under way. */

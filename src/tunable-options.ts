@@ -38,7 +38,7 @@ export interface TunableOptions extends OcrOptions, IsolationOptions {
   /** Texts per batch and model; a short text is so little work that more of them are needed to fill the device. @default 32 */
   readonly maxTextBatch: number;
   /**
-   * `auto` takes batch, threads and decodings from what `clip-runner doctor --tune` found for this host and these models,
+   * `auto` takes batch, threads and decodings from what `clip-runner doctor --tune` found for this machine and these models,
    * where it was run; options that are given win. `off` never does. @default 'auto'
    */
   readonly tuning: 'auto' | 'off';

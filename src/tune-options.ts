@@ -42,7 +42,9 @@ export async function keptTuning(options: ResolvedOptions, models: RunnerModels)
 }
 
 /** What a tuning for these options is for. */
-export function subjectOf({ tasks, device, dtype }: ResolvedOptions, models: RunnerModels): Promise<TuningSubject> {
-  const names = tasks.map((task) => (typeof task === 'string' ? task : task.name));
-  return tuningSubject(models, { tasks: names, device, dtype });
+export function subjectOf(options: ResolvedOptions, models: RunnerModels): Promise<TuningSubject> {
+  const { dtype, device, resample, faceDecode, faceSize } = options;
+  const tasks = options.tasks.map((task) => (typeof task === 'string' ? task : task.name));
+  const settings = [dtype, device, resample, ...(models.faces === undefined ? [] : [faceDecode, faceSize])];
+  return tuningSubject(models, { tasks, settings });
 }

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { open, readFile, stat } from 'node:fs/promises';
-import { availableParallelism, hostname } from 'node:os';
+import { availableParallelism, cpus } from 'node:os';
 import path from 'node:path';
-import type { RunnerModels } from './model.js';
+import { usableMemoryBytes } from './isolation-options.js';
+import type { Device, RunnerModels } from './model.js';
 import { VERSION } from './version.js';
 import { writeWhole } from './whole-file.js';
 
@@ -16,7 +17,7 @@ export interface Tuning {
 
 /** What a tuning was made for: one for each `name`, and stale when `facts` have become others. */
 export interface TuningSubject {
-  /** Host, tasks, models, precision and device. */
+  /** Machine, tasks, models, precision, the device that is asked for, and what makes the work another one. */
   readonly name: string;
   readonly facts: TuningFacts;
 }
@@ -32,6 +33,8 @@ interface TuningFacts {
 export interface TuningEntry {
   readonly facts: TuningFacts;
   readonly tuning: Tuning;
+  /** Where the models ran then; with `auto` that is not known before they are loaded. */
+  readonly devices?: readonly Device[];
   /** Photos a second that it came to, and before. */
   readonly perSecond: number;
   readonly untunedPerSecond: number;
@@ -46,17 +49,24 @@ export function tuningFile(cacheDir: string): string {
   return path.join(cacheDir, FILE);
 }
 
-/** Says what a tuning would be for. */
+/** Says what a tuning would be for. `settings`: those that change what a photo costs. */
 export async function tuningSubject(
   models: RunnerModels,
-  { tasks, device, dtype }: { readonly tasks: readonly string[]; readonly device: string; readonly dtype: string },
+  { tasks, settings }: { readonly tasks: readonly string[]; readonly settings: readonly (string | number)[] },
 ): Promise<TuningSubject> {
   const { clipModels, faces, captions, ocr } = models;
   const names = [...clipModels, faces?.model, captions?.model, ocr?.model].map((model) => model?.name ?? '-');
   return {
-    name: [hostname(), [...tasks].sort().join('+'), ...names, dtype, device].join(' | '),
+    name: [machine(), [...tasks].sort().join('+'), ...names, ...settings].join(' | '),
     facts: { version: VERSION, cores: availableParallelism(), files: await fingerprint(graphsOf(models)) },
   };
+}
+
+/** What a tuning hangs on, rather than a name: each container has another one, on the same machine. */
+function machine(): string {
+  const processors = cpus();
+  const gib = Math.round(usableMemoryBytes() / 2 ** 30);
+  return `${processors[0]?.model.trim() ?? 'unknown'} x ${processors.length}, ${gib} GiB`;
 }
 
 /** What was found for it; undefined where there is nothing that can be read. A stale one comes, too: see `whyStale()`. */
@@ -90,7 +100,8 @@ async function readAll(cacheDir: string): Promise<Readonly<Record<string, unknow
 /** Somebody may have edited the file. */
 function isEntry(value: unknown): value is TuningEntry {
   if (typeof value !== 'object' || value === null) return false;
-  const { facts, tuning } = value as { facts?: unknown; tuning?: unknown };
+  const { facts, tuning, devices = [] } = value as { facts?: unknown; tuning?: unknown; devices?: unknown };
+  if (!Array.isArray(devices)) return false;
   if (typeof facts !== 'object' || facts === null || typeof tuning !== 'object' || tuning === null) return false;
   const { maxBatch, threads, intraOpThreads, decodeConcurrency } = tuning as Record<string, unknown>;
   return [maxBatch, threads, intraOpThreads, decodeConcurrency].every(

@@ -24,17 +24,19 @@ function sessionOpener({ session, preparedFolder }: WorkerSettings): (file: stri
 
 async function openUnits(settings: WorkerSettings, onTask: (task: string) => void): Promise<readonly Unit[]> {
   const units: Unit[] = [];
-  const openSession = sessionOpener(settings);
+  const open = sessionOpener(settings);
   for (const ref of settings.tasks) {
     onTask(ref.name);
     const task = await importTask(ref.name, ref.module);
     if (task.input === 'image') await loadPhotoReader().then((reader) => reader.configureSharp(settings.image));
-    const opened = await task.open({
-      ...settings.models,
-      maxBatch: settings.maxBatch,
-      openSession,
-    });
-    for (const unit of opened) units.push(describeUnit(task, unit, settings));
+    const refusals = new Set<string>();
+    const openSession = async (file: string): Promise<Session> => {
+      const session = await open(file);
+      for (const refusal of session.refusals ?? []) refusals.add(refusal);
+      return session;
+    };
+    const opened = await task.open({ ...settings.models, maxBatch: settings.maxBatch, openSession });
+    for (const unit of opened) units.push({ ...describeUnit(task, unit, settings), refusals: [...refusals] });
   }
   return units;
 }

@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander';
 import { coerceError } from '../errors.js';
+import type { Device } from '../model.js';
 import { resolveHubOptions } from '../models/hub-options.js';
 import { resolveRunnerOptions, type RunnerOptions } from '../options.js';
 import { examineRedis } from '../queue/redis-exam.js';
@@ -7,11 +8,11 @@ import { settingsCommand, type Call } from './command.js';
 import { deviceFindings } from './doctor/devices.js';
 import { findingLines, note, ok, problem, type Finding } from './doctor/finding.js';
 import { cacheFinding, rootFindings } from './doctor/folders.js';
-import { makePhotos, measureRunner, type Measured } from './doctor/measure.js';
+import { makePhotos, measureRunner, type MadePhotos, type Measured } from './doctor/measure.js';
 import { examineModels, type ModelExam } from './doctor/models.js';
 import { redisFindings } from './doctor/redis.js';
 import { threadFindings } from './doctor/threads.js';
-import { tune, tuningFinding } from './doctor/tune.js';
+import { tune, tunedOptions, tuningFinding } from './doctor/tune.js';
 import { escapeControls } from './escape-controls.js';
 import { interruptible } from './interrupt.js';
 import { createLog } from './log.js';
@@ -22,6 +23,7 @@ import { VERSION } from '../version.js';
 
 /** Of the run that says how many photos a second are to be expected. */
 const SECONDS = 5;
+const TMPDIR_REMEDY = 'Set TMPDIR to a folder that may be written and has room for a few MB.';
 
 type DoctorCall = Call<PhotosVariable>;
 
@@ -66,28 +68,32 @@ async function examine({ settings, flags, env }: DoctorCall, signal: AbortSignal
     ...{ jobs: 'photo', name },
     ...(deadLetterName !== '' && { deadLetterName }),
   });
-  const exams = await examineModels(options, (title) => progress(`loading ${title} …`));
+  const exams = await examineModels(options, { signal, onPart: (title) => progress(`loading ${title} …`) });
+  const used = exams.flatMap(({ devices }) => devices);
   const isAllLoaded = exams.every(({ isLoaded }) => isLoaded);
+  // First of all, because it may find a tuning.
+  const speed = isAllLoaded
+    ? await speedFindings(options, { isTuning: flags['tune'] === true, used, signal, progress })
+    : [notMeasured()];
   return [
     ...(await rootFindings(resolved.roots)),
     await cacheFinding(cacheDir, offline),
-    ...(await threadFindings(resolved, env)),
+    ...(await threadFindings(isAllLoaded ? await tunedOptions(options) : resolved, env)),
     ...redisFindings(redis),
     ...left.map(leftFinding),
     ...exams.flatMap(({ findings }) => findings),
-    ...(await deviceFindings(questionOf(options, exams), env)),
-    ...(isAllLoaded
-      ? await speedFindings(options, { isTuning: flags['tune'] === true, signal, progress })
-      : [notMeasured()]),
+    ...(await deviceFindings(questionOf(options, exams, used), env)),
+    ...speed,
   ];
 }
 
 function questionOf(
   { device, strictDevice }: RunnerOptions,
   exams: readonly ModelExam[],
+  used: readonly Device[],
 ): Parameters<typeof deviceFindings>[0] {
-  const used = exams.flatMap(({ devices }) => devices);
-  return { asked: device ?? 'auto', isStrict: strictDevice ?? false, used };
+  const refusals = [...new Set(exams.flatMap((exam) => exam.refusals))];
+  return { asked: device ?? 'auto', isStrict: strictDevice ?? false, used, refusals };
 }
 
 /** A task that is left out for want of a model, in the words of the log. */
@@ -103,34 +109,40 @@ function notMeasured(): Finding {
 
 interface SpeedHooks {
   readonly isTuning: boolean;
+  /** Where the models run. */
+  readonly used: readonly Device[];
   readonly signal: AbortSignal;
   readonly progress: (line: string) => void;
 }
 
+/** Never throws but for the signal: what fails is a finding, and what was found before it stays. */
 async function speedFindings(
   options: RunnerOptions,
-  { isTuning, signal, progress }: SpeedHooks,
+  { isTuning, used, signal, progress }: SpeedHooks,
 ): Promise<readonly Finding[]> {
-  progress('making photos of 12 megapixels …');
-  const photos = await makePhotos();
+  const findings: Finding[] = [];
+  let photos: MadePhotos | undefined;
   try {
-    const tuned = isTuning
-      ? await tune(options, photos, { signal, onReading: progress })
-      : [await tuningFinding(options)];
+    if (!isTuning) findings.push(await tuningFinding(options, used));
+    progress('making photos of 12 megapixels …');
+    photos = await makePhotos();
+    if (isTuning) findings.push(...(await tune(options, photos, { signal, onReading: progress })));
     progress('measuring …');
-    const measured = await measureRunner(options, photos, { seconds: SECONDS, signal });
-    return [...tuned, speedFinding(measured)];
+    findings.push(speedFinding(await measureRunner(options, photos, { seconds: SECONDS, signal })));
   } catch (thrown) {
-    const { code, message } = coerceError(thrown);
     if (signal.aborted) throw thrown;
-    return [
-      problem('speed', `The run on made photos failed: ${message}`, 'docs/errors.md says what this code means.', {
-        code,
-      }),
-    ];
+    findings.push(failureFinding(thrown));
   } finally {
-    await photos.remove();
+    await photos?.remove();
   }
+  return findings;
+}
+
+function failureFinding(thrown: unknown): Finding {
+  const { code, message } = coerceError(thrown);
+  if (code === 'FILE_IO') return problem('speed', `Not measured: ${message}`, TMPDIR_REMEDY, { code });
+  const remedy = 'docs/errors.md says what this code means.';
+  return problem('speed', `The run on made photos failed: ${message}`, remedy, { code });
 }
 
 function speedFinding({ perSecond, memoryBytes, meanBatch, stageMs }: Measured): Finding {

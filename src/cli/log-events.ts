@@ -74,7 +74,9 @@ function logChildren(runner: Runner, log: Log): void {
 
 /** Says when models are ready to work. */
 export function logReadiness(runner: Runner, log: Log): void {
-  runner.on('model:ready', (model) => log.info({ ...model }, 'model ready'));
+  runner.on('model:ready', ({ refusals, ...model }) =>
+    log.info({ ...model, ...(refusals.length > 0 && { refusals }) }, 'model ready'),
+  );
   runner.on('runner:ready', ({ loadMs, ...plan }) => log.info({ ...plan, loadMs: Math.round(loadMs) }, 'ready'));
 }
 

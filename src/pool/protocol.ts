@@ -120,6 +120,8 @@ export interface ThreadUnit {
   readonly task: string;
   readonly label: string;
   readonly device: Device;
+  /** Why its sessions don't run on a device that was to be preferred. */
+  readonly refusals?: readonly string[];
   readonly maxBatch: number;
   readonly modelName?: string;
   readonly dimension?: number;
@@ -173,4 +175,5 @@ export interface OpenedSession {
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
   readonly device: Device;
+  readonly refusals?: readonly string[];
 }

@@ -29,8 +29,9 @@ export class SessionServer {
     const { id } = request;
     if (request.type === 'open') {
       const session = await this.#open(request.file, request.settings);
-      const { inputs, outputs, device } = session;
-      return { id, type: 'opened', session: { number: this.#sessions.push(session) - 1, inputs, outputs, device } };
+      const { inputs, outputs, device, refusals = [] } = session;
+      const number = this.#sessions.push(session) - 1;
+      return { id, type: 'opened', session: { number, inputs, outputs, device, refusals } };
     }
     const session = this.#sessions[request.session];
     if (session === undefined)

@@ -23,24 +23,22 @@ export async function openOnnxSession(
   findPrepared: () => Promise<string | undefined> = () => Promise.resolve(undefined),
 ): Promise<Session> {
   const refusals: string[] = [];
-  for (const device of deviceCandidates(settings.device)) {
+  for (const device of [...deviceCandidates(settings.device), ...fallback(settings)]) {
     const missing = whyUnavailable(device);
     if (missing !== undefined) {
-      refusals.push(`${device}: ${missing}`);
+      // A machine without it is nothing to tell of where nobody has asked for it.
+      if (settings.device !== 'auto') refusals.push(`${device}: ${missing}`);
       continue;
     }
     try {
       const prepared = device === 'cpu' ? await openPrepared(await findPrepared(), settings) : undefined;
       const session = prepared ?? (await InferenceSession.create(file, sessionOptions(device, settings)));
-      return wrapSession(session, device);
+      return wrapSession(session, device, refusals);
     } catch (thrown) {
       if (device === 'cpu') throw invalidModel(file, thrown);
       refusals.push(`${device}: ${firstLine(thrown)}`);
     }
-    if (settings.strictDevice && settings.device !== 'auto') break;
   }
-  const fallback = settings.device !== 'auto' && !settings.strictDevice;
-  if (fallback) return openOnnxSession(file, { ...settings, device: 'cpu' }, findPrepared);
   throw new RunnerError(
     'DEVICE_UNAVAILABLE',
     `The device "${settings.device}" was asked for with strictDevice, but it can't be used here (${refusals.join('; ')}). ` +
@@ -113,6 +111,11 @@ function deviceCandidates(asked: Device): readonly Exclude<Device, 'auto'>[] {
   return ['cuda', 'cpu'];
 }
 
+/** Where the device that is asked for can't be had. */
+function fallback({ device, strictDevice }: SessionSettings): readonly 'cpu'[] {
+  return strictDevice || device === 'auto' || device === 'cpu' ? [] : ['cpu'];
+}
+
 /**
  * Why a device can't be used here, as far as this can be told without trying; the runtime itself prints to stderr when
  * it fails to load CUDA's library, so what is plainly missing is not tried.
@@ -150,11 +153,12 @@ function sessionOptions(device: Device, settings: SessionSettings): InferenceSes
   };
 }
 
-function wrapSession(session: InferenceSession, device: Device): Session {
+function wrapSession(session: InferenceSession, device: Device, refusals: readonly string[]): Session {
   return {
     inputs: describe(session.inputMetadata),
     outputs: describe(session.outputMetadata),
     device,
+    refusals,
     async run(feeds) {
       const tensors = Object.fromEntries(
         Object.entries(feeds).map(([name, { type, data, dims }]) => [

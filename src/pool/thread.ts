@@ -127,10 +127,11 @@ export class ThreadServer<Unit extends OpenUnit> {
     const units = await this.#open(voice);
     voice.say({
       type: 'loaded',
-      units: units.map(({ task, label, device, maxBatch, modelName, dimension }) => ({
+      units: units.map(({ task, label, device, refusals, maxBatch, modelName, dimension }) => ({
         task,
         label,
         device,
+        ...(refusals === undefined ? {} : { refusals }),
         maxBatch,
         ...(modelName === undefined ? {} : { modelName }),
         ...(dimension === undefined ? {} : { dimension }),

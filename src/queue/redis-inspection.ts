@@ -1,4 +1,5 @@
 import { RunnerError } from '../errors.js';
+import { evictionRisk } from './eviction.js';
 import type { QueueDepth } from './queue.js';
 import { isRefusal } from './redis-errors.js';
 import type { RedisKeys } from './redis-keys.js';
@@ -24,15 +25,13 @@ export async function measureDepth(link: RedisLink, letters: RedisLink, keys: Re
   return { waiting, retry, suspects, dead: buried + leaving, inFlight: held.reduce((sum, count) => sum + count, 0) };
 }
 
-/** Warns of a server that may throw keys away: a queue is one key. */
+/** Warns of a server that may throw keys away. */
 export async function warnOfEviction(link: RedisLink, warn: (message: string) => void): Promise<void> {
   try {
     const info = await link.use((client) => client.info('memory'));
     const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
-    if (policy === undefined || policy === 'noeviction') return;
-    warn(
-      `Redis has maxmemory-policy ${policy}: when memory is short it may drop the whole queue. Set it to noeviction.`,
-    );
+    const risk = policy === undefined ? undefined : evictionRisk(policy);
+    if (risk !== undefined) warn(`Redis has maxmemory-policy ${policy}: ${risk.says}. Set it to noeviction.`);
   } catch (thrown) {
     if (!(thrown instanceof RunnerError)) throw thrown;
     // The user may lack the right to ask; a lost connection is noticed elsewhere.

@@ -1,6 +1,7 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRunner } from '../../dist/index.js';
@@ -9,9 +10,11 @@ import { tuningFile, tuningSubject, writeTuning } from '../../src/tuning.js';
 import { CommandProcess } from '../support/command.js';
 import { documentedAcl } from '../support/documented-acl.js';
 import { startRedis, type RedisServer } from '../support/redis-server.js';
+import { until } from '../support/until.js';
 
 const MODEL = fileURLToPath(new URL('../fixtures/models/clip-tiny', import.meta.url));
 const MADE = { label: 'tiny', name: MODEL, folder: MODEL, dtype: 'fp32' } as const;
+const MODELS = { clipModels: [{ ...MADE, visionFile: path.join(MODEL, 'onnx', 'vision_model.onnx') }] };
 const PHOTOS = fileURLToPath(new URL('../../examples/photos', import.meta.url));
 const PASSWORD = 'a-password-that-nobody-may-see';
 
@@ -74,12 +77,50 @@ describe('clip-runner doctor', () => {
     expect(of('tuning')[0]?.summary).toMatch(/^batch 2, 1 thread x .* is the best here/);
     expect(JSON.parse(await readFile(tuningFile(path.join(home, 'hub')), 'utf8'))).toBeTruthy();
   });
+
+  it('reports all else where no photos can be made', async () => {
+    const { code, problems, of } = await doctor({ TMPDIR: path.join(home, 'nowhere') });
+    expect(code).toBe(1);
+    expect(problems).toMatchObject([{ area: 'speed', remedy: expect.stringContaining('TMPDIR') as string }]);
+    for (const area of ['folders', 'threads', 'redis', 'models', 'devices', 'tuning'])
+      expect(of(area), area).not.toEqual([]);
+  });
+
+  it('says why models do not run on the device that is asked for', async () => {
+    // No photos: nothing is measured, which would take its time.
+    const { of } = await doctor({ CLIP_DEVICE: 'cuda', TMPDIR: path.join(home, 'nowhere') });
+    const [use] = of('devices').filter(({ facts }) => facts?.['used'] !== undefined);
+    expect(use?.summary).toMatch(/^CLIP_DEVICE=cuda, but models run on cpu: cuda: ./);
+    expect(use?.facts?.['refusals']).toEqual([expect.stringMatching(/^cuda: ./)]);
+  });
+
+  it('goes by a kept tuning as photos would', async () => {
+    const cacheDir = path.join(home, 'hub');
+    const subject = await tuningSubject(MODELS, { tasks: ['clip'], settings: ['fp32', 'cpu', 'fast'] });
+    const tuning = { maxBatch: 3, threads: 1, intraOpThreads: 1, decodeConcurrency: 2 };
+    const entry = { facts: subject.facts, tuning, perSecond: 2, untunedPerSecond: 1, at: new Date().toISOString() };
+    await writeTuning(cacheDir, subject, entry);
+    const { of } = await doctor({ CLIP_MAX_BATCH: '', CLIP_THREADS: '', CLIP_DECODE_CONCURRENCY: '' });
+    expect(of('tuning')[0]?.summary).toMatch(/^batch 3, /);
+    expect(of('threads')[0]?.summary).toMatch(/: 1 thread x 1 cores per model, 2 decodings each, batches of 3$/);
+  });
+
+  it('ends at a signal, or at once at the second, and leaves no made photos behind', async () => {
+    const temporary = await mkdtemp(path.join(home, 'tmp-'));
+    const made = async (): Promise<readonly string[]> =>
+      (await readdir(temporary)).filter((name) => name.startsWith('clip-runner-'));
+    const command = new CommandProcess(['doctor'], { ...environment, TMPDIR: temporary }, home);
+    await until('photos are made', async () => (await made()).length > 0);
+    command.child.kill('SIGINT');
+    await sleep(50);
+    expect(await command.kill('SIGINT')).toBe(1);
+    expect(await made()).toEqual([]);
+  });
 });
 
 it('a runner takes what was found for its host, models and tasks, unless it is given, off or stale', async () => {
   const cacheDir = path.join(home, 'hub');
-  const models = { clipModels: [{ ...MADE, visionFile: path.join(MODEL, 'onnx', 'vision_model.onnx') }] };
-  const subject = await tuningSubject(models, { tasks: ['clip'], device: 'cpu', dtype: 'fp32' });
+  const subject = await tuningSubject(MODELS, { tasks: ['clip'], settings: ['fp32', 'cpu', 'fast'] });
   const tuning = { maxBatch: 3, threads: 1, intraOpThreads: 1, decodeConcurrency: 1 };
   const entry = { facts: subject.facts, tuning, perSecond: 2, untunedPerSecond: 1, at: new Date().toISOString() };
   await writeTuning(cacheDir, subject, entry);

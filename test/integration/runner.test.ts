@@ -273,7 +273,9 @@ describe('start', () => {
     await expect(strict.runner.start()).rejects.toMatchObject({ code: 'DEVICE_UNAVAILABLE' });
     const lenient = setUp({ device: 'cuda' });
     await lenient.runner.start();
-    expect(lenient.runner.stats().models).toMatchObject([{ label: 'tiny', device: 'cpu', dimension: 64 }]);
+    expect(lenient.runner.stats().models).toMatchObject([
+      { label: 'tiny', device: 'cpu', dimension: 64, refusals: [expect.stringMatching(/^cuda: ./)] },
+    ]);
   });
 
   it('says what is wrong with a folder that holds no model', async () => {

@@ -40,6 +40,16 @@ describe('SessionThread', () => {
     expect(await apart.run(pictures(apart, 3))).toEqual(await here.run(pictures(here, 3)));
   });
 
+  it('tells why a session runs on the processor though another device was asked for', async () => {
+    const asked = { ...SETTINGS, device: 'cuda' } as const;
+    // Where there is one the test has nothing to say.
+    const session = await openOnnxSession(MODEL, asked);
+    if (session.device === 'cuda') return;
+    expect(session).toMatchObject({ device: 'cpu', refusals: [expect.stringMatching(/^cuda: ./)] });
+    expect(here.refusals).toEqual([]);
+    expect((await new SessionThread().open(MODEL, asked)).refusals).toEqual(session.refusals);
+  });
+
   it('leaves this thread its loop while a model runs, so that the next batch is prepared', async () => {
     await turnsDuring(apart, 16);
     expect(await turnsDuring(here, 16)).toBeLessThan(5);

@@ -10,6 +10,8 @@ export interface DeviceQuestion {
   readonly isStrict: boolean;
   /** Where the sessions of the models have come to run; empty where none could be loaded. */
   readonly used: readonly Device[];
+  /** What the runtime said of devices that sessions should rather have run on. */
+  readonly refusals: readonly string[];
 }
 
 /** Which devices there are, which is used, and why not another one. */
@@ -29,14 +31,18 @@ export async function deviceFindings(question: DeviceQuestion, env: NodeJS.Proce
   ];
 }
 
-function useFindings({ asked, used, isStrict }: DeviceQuestion): readonly Finding[] {
+function useFindings({ asked, used, refusals, isStrict }: DeviceQuestion): readonly Finding[] {
   const names = [...new Set(used)];
   if (names.length === 0) return [];
-  const facts = { asked, used: names };
+  const facts = { asked, used: names, refusals };
+  const why = refusals.length === 0 ? '' : `: ${refusals.join('; ')}`;
   const isFallback = asked !== 'auto' && names.some((name) => name !== asked);
-  if (!isFallback) return [ok('devices', `Models run on ${names.join(' and ')} (asked for: ${asked})`, facts)];
-  const remedy = 'Install what is missing (below), or set CLIP_DEVICE=auto.';
-  const summary = `CLIP_DEVICE=${asked}, but models run on ${names.join(' and ')}`;
+  const use = `Models run on ${names.join(' and ')}`;
+  if (!isFallback && why === '') return [ok('devices', `${use} (asked for: ${asked})`, facts)];
+  if (!isFallback)
+    return [note('devices', `${use}${why}`, 'Mend that, or set CLIP_DEVICE=cpu, and no other is tried.', facts)];
+  const remedy = 'Mend that (what is known to be missing stands below), or set CLIP_DEVICE=auto.';
+  const summary = `CLIP_DEVICE=${asked}, but models run on ${names.join(' and ')}${why}`;
   return [isStrict ? problem('devices', summary, remedy, facts) : note('devices', summary, remedy, facts)];
 }
 

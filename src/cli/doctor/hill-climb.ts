@@ -10,6 +10,7 @@ export interface Slope<Point> {
   readonly neighbours: (point: Point) => readonly Point[];
   /** Equal for equal points. */
   readonly keyOf: (point: Point) => string;
+  /** A point whose measurement rejects is no choice; the first one of all, or one after the signal, ends the climb. */
   readonly measure: (point: Point) => Promise<Reading>;
 }
 
@@ -20,6 +21,14 @@ export interface ClimbLimits {
   readonly measurements: number;
   /** What must be gained, as a share, to be more than noise. @default 0.02 */
   readonly margin?: number;
+  /** Ends the climb with what the measurement throws that is then under way. */
+  readonly signal?: AbortSignal;
+}
+
+/** A measurement that rejected, and with what. */
+interface Failure<Point> {
+  readonly point: Point;
+  readonly thrown: unknown;
 }
 
 /** A step that was taken. */
@@ -35,6 +44,7 @@ export interface Climb<Point> {
   readonly best: Point;
   readonly reading: Reading;
   readonly steps: readonly Step<Point>[];
+  readonly failures: readonly Failure<Point>[];
   readonly measurements: number;
 }
 
@@ -47,11 +57,13 @@ const LESS_MEMORY = 0.9;
  * Climbs from a point to its best neighbour's side, and on from there, until no neighbour is better. One measurement says
  * little: what looks better is measured again, in turn with where one stands, and the medians decide. Of points that are as
  * fast the one with less memory is better.
+ * Throws what the first measurement throws, and what one throws after the signal.
  */
 export async function climb<Point>(slope: Slope<Point>, limits: ClimbLimits): Promise<Climb<Point>> {
   const { keyOf, neighbours } = slope;
-  const readings = new Readings(slope, limits.measurements);
-  const start = await readings.measure(slope.start);
+  const readings = new Readings(slope, limits);
+  await readings.measure(slope.start);
+  const start = readings.of(slope.start);
   const steps: Step<Point>[] = [];
   const seen = new Set([keyOf(slope.start)]);
   let current = slope.start;
@@ -67,8 +79,11 @@ export async function climb<Point>(slope: Slope<Point>, limits: ClimbLimits): Pr
       break;
     }
   }
-  const { count } = readings;
-  return { start: steps[0]?.before ?? start, best: current, reading: readings.of(current), steps, measurements: count };
+  const { count, failures } = readings;
+  return {
+    ...{ start: steps[0]?.before ?? start, best: current, reading: readings.of(current), steps },
+    ...{ failures, measurements: count },
+  };
 }
 
 async function isBetter<Point>(
@@ -78,9 +93,10 @@ async function isBetter<Point>(
   { memoryBytes, margin = 0.02 }: ClimbLimits,
 ): Promise<boolean> {
   const wins = (): boolean => {
+    if (readings.hasFailed(candidate)) return false;
     const [one, other] = [readings.of(candidate), readings.of(current)];
     if (one.memoryBytes > memoryBytes) return false;
-    if (other.memoryBytes > memoryBytes) return true;
+    if (other.memoryBytes > memoryBytes || readings.hasFailed(current)) return true;
     if (one.perSecond > other.perSecond * (1 + margin)) return true;
     // As fast as the fastest so far, so that small losses don't add up.
     const isAsFast = one.perSecond >= readings.fastest * (1 - margin);
@@ -97,22 +113,26 @@ async function isBetter<Point>(
 /** All that was measured. */
 class Readings<Point> {
   readonly #slope: Slope<Point>;
-  readonly #most: number;
+  readonly #limits: ClimbLimits;
   readonly #byKey = new Map<string, Reading[]>();
+  readonly failures: Failure<Point>[] = [];
   count = 0;
 
-  constructor(slope: Slope<Point>, most: number) {
+  constructor(slope: Slope<Point>, limits: ClimbLimits) {
     this.#slope = slope;
-    this.#most = most;
+    this.#limits = limits;
   }
 
   get isSpent(): boolean {
-    return this.count >= this.#most;
+    return this.count >= this.#limits.measurements;
   }
 
   /** The highest median of a point that is believed. */
   get fastest(): number {
-    const believed = [...this.#byKey.values()].filter((list) => list.length >= CONFIRMATIONS);
+    const failed = new Set(this.failures.map(({ point }) => this.#slope.keyOf(point)));
+    const believed = [...this.#byKey]
+      .filter(([key, list]) => list.length >= CONFIRMATIONS && !failed.has(key))
+      .map(([, list]) => list);
     return Math.max(0, ...believed.map((list) => summary(list).perSecond));
   }
 
@@ -120,13 +140,23 @@ class Readings<Point> {
     return this.#byKey.get(this.#slope.keyOf(point))?.length ?? 0;
   }
 
-  async measure(point: Point): Promise<Reading> {
+  hasFailed(point: Point): boolean {
+    const key = this.#slope.keyOf(point);
+    return this.failures.some((failure) => this.#slope.keyOf(failure.point) === key);
+  }
+
+  async measure(point: Point): Promise<void> {
     this.count += 1;
     const key = this.#slope.keyOf(point);
     const list = this.#byKey.get(key) ?? [];
     this.#byKey.set(key, list);
-    list.push(await this.#slope.measure(point));
-    return summary(list);
+    try {
+      list.push(await this.#slope.measure(point));
+    } catch (thrown) {
+      // Where the start can't be measured there is nothing to compare with.
+      if (this.count === 1 || this.#limits.signal?.aborted === true) throw thrown;
+      this.failures.push({ point, thrown });
+    }
   }
 
   of(point: Point): Reading {

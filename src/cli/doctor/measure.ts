@@ -1,9 +1,10 @@
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RunnerError } from '../../errors.js';
-import type { RunnerOptions } from '../../options.js';
+import { RunnerError, coerceError } from '../../errors.js';
+import { resolveRunnerOptions, type RunnerOptions } from '../../options.js';
 import { memoryQueue } from '../../queue/memory.js';
 import { createRunner, type Runner } from '../../runner.js';
 import { memorySink } from '../../sink/memory.js';
@@ -27,7 +28,10 @@ export interface MadePhotos {
 /** What a run on made photos came to. */
 export interface Measured {
   readonly perSecond: number;
-  /** Memory of the process with the models at its highest, or after loading where the system doesn't tell. */
+  /**
+   * Memory of the process with the models at its highest, or after loading where the system doesn't tell; above the limit where
+   * a process was replaced because of it.
+   */
   readonly memoryBytes: number;
   readonly meanBatch: number;
   readonly models: readonly ModelStats[];
@@ -35,18 +39,42 @@ export interface Measured {
   readonly stageMs: Readonly<Record<string, number>>;
 }
 
+/**
+ * Made anew, in the folder for temporary files. They are gone, too, where it fails, or where the process exits before `remove()`.
+ * @throws RunnerError `FILE_IO` where that folder can't be written
+ */
 export async function makePhotos(count = 2): Promise<MadePhotos> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'clip-runner-doctor-'));
+  const folder = await mkdtemp(path.join(tmpdir(), 'clip-runner-doctor-')).catch(throwUnwritable);
+  const onExit = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', onExit);
+  const remove = async (): Promise<void> => {
+    await rm(folder, { recursive: true, force: true });
+    process.off('exit', onExit);
+  };
+  try {
+    return { folder, names: await writePhotos(folder, count), remove };
+  } catch (thrown) {
+    await remove();
+    throw thrown;
+  }
+}
+
+function throwUnwritable(cause: unknown): never {
+  const { message } = coerceError(cause);
+  throw new RunnerError('FILE_IO', `No photos can be made in ${tmpdir()}: ${message}`, { cause });
+}
+
+async function writePhotos(folder: string, count: number): Promise<readonly string[]> {
   // With the first photo: a command that decodes nothing itself is spared the decoders.
   const { makeJpeg } = await import('../../tasks/image/sharp.js');
   const names: string[] = [];
   for (let i = 0; i < count; i++) {
     const name = `made-${i}.jpg`;
     const jpeg = await (i % 2 === 0 ? makeJpeg(WIDTH, HEIGHT) : makeJpeg(HEIGHT, WIDTH));
-    await writeFile(path.join(folder, name), jpeg);
+    await writeFile(path.join(folder, name), jpeg).catch(throwUnwritable);
     names.push(name);
   }
-  return { folder, names, remove: () => rm(folder, { recursive: true, force: true }) };
+  return names;
 }
 
 /**
@@ -58,45 +86,61 @@ export async function measureRunner(
   photos: MadePhotos,
   { seconds, signal }: { readonly seconds: number; readonly signal: AbortSignal },
 ): Promise<Measured> {
+  signal.throwIfAborted();
+  const { maxMemoryBytes, tasks } = resolveRunnerOptions(options);
   const queue = memoryQueue();
   const sink = memorySink({ maxDeliveries: 1 });
   const runner = createRunner({ ...options, queue, sink, roots: [photos.folder], isolation: 'process' });
-  let pid = 0;
-  let loadedBytes = 0;
-  runner.on('child:started', (event) => {
-    pid = event.pid;
-    loadedBytes = event.rssBytes;
+  const child = { pid: 0, loadedBytes: 0, leastBytes: 0 };
+  let layout: Layout = { maxBatch: 1, threads: 1 };
+  runner.on('runner:ready', ({ maxBatch, threads }) => (layout = { maxBatch, threads }));
+  runner.on('child:started', ({ pid, rssBytes }) => Object.assign(child, { pid, loadedBytes: rssBytes }));
+  // The peak of a process that has ended can't be read any more.
+  runner.on('child:recycled', ({ reason }) => {
+    if (reason === 'memory') child.leastBytes = maxMemoryBytes + 1;
   });
+  const over = new AbortController();
+  let onAbort: () => void = () => undefined;
   const failed = new Promise<never>((_, reject) => {
     const onFailure = ({ error }: { readonly error: RunnerError }): void => reject(error);
     for (const name of ['job:buried', 'job:retried', 'runner:failed', 'child:died'] as const)
       runner.on(name, onFailure);
-    signal.addEventListener('abort', () => reject(stopped()), { once: true });
+    onAbort = () => reject(stopped());
+    signal.addEventListener('abort', onAbort, { once: true });
   });
   // Heard of below, or not at all where the runner could not start.
   failed.catch(() => undefined);
   try {
     await Promise.race([runner.start(), failed]);
+    const names = tasks.map((task) => (typeof task === 'string' ? task : task.name));
     let id = 0;
     const feed = (count: number): void => {
       for (let i = 0; i < count; i++) {
         id += 1;
-        queue.push({ photo_id: id, user_id: 1, path: photos.names[id % photos.names.length], tasks: options.tasks });
+        queue.push({ photo_id: id, user_id: 1, path: photos.names[id % photos.names.length], tasks: names });
       }
     };
-    const timed = await Promise.race([timeRun(runner, feed, options, seconds), failed]);
-    return { ...timed, memoryBytes: (await peakBytes(pid)) ?? loadedBytes };
+    const timed = await Promise.race([timeRun(runner, feed, { ...layout, seconds, over: over.signal }), failed]);
+    const peak = (await peakBytes(child.pid)) ?? child.loadedBytes;
+    return { ...timed, memoryBytes: Math.max(peak, child.leastBytes) };
   } finally {
-    await runner.stop({ deadlineMs: STOP_MS });
+    over.abort();
+    signal.removeEventListener('abort', onAbort);
+    await runner.stop({ deadlineMs: signal.aborted ? 0 : STOP_MS });
   }
+}
+
+/** What the runner goes by, which may be of a tuning. */
+interface Layout {
+  readonly maxBatch: number;
+  readonly threads: number;
 }
 
 /** Keeps the queue filled, and counts. Photos end in batches, so the time is taken from the end of one to that of another. */
 async function timeRun(
   runner: Runner,
   feed: (count: number) => void,
-  { maxBatch = 8, threads = 1 }: RunnerOptions,
-  seconds: number,
+  { maxBatch, threads, seconds, over }: Layout & { readonly seconds: number; readonly over: AbortSignal },
 ): Promise<Omit<Measured, 'memoryBytes'>> {
   const whole = maxBatch * threads;
   const warmUp = 2 * whole;
@@ -111,7 +155,7 @@ async function timeRun(
   feed(warmUp + 8 * whole);
   const isLate = (): boolean => performance.now() - began.atMs > MOST_MS;
   const isEnough = (): boolean => last.done >= warmUp + 2 * whole && performance.now() - start.atMs >= seconds * 1000;
-  while (!isEnough() && !isLate()) await sleep(20);
+  while (!isEnough() && !isLate() && !over.aborted) await sleep(20);
   end();
   const after = runner.stats();
   const count = Math.max(1, last.done - start.done);

@@ -11,6 +11,8 @@ export interface ModelExam {
   readonly findings: readonly Finding[];
   /** Where its sessions run. */
   readonly devices: readonly Device[];
+  /** Why they run nowhere better. */
+  readonly refusals: readonly string[];
   readonly isLoaded: boolean;
 }
 
@@ -22,15 +24,17 @@ interface Part {
 
 /**
  * Loads each model in a child process of its own, as `photos` would, from what is on this machine: nothing is downloaded.
+ * Throws the reason of the signal once that is aborted.
  */
 export async function examineModels(
   options: RunnerOptions,
-  onPart: (title: string) => void,
+  { signal, onPart }: { readonly signal: AbortSignal; readonly onPart: (title: string) => void },
 ): Promise<readonly ModelExam[]> {
   const exams: ModelExam[] = [];
   for (const part of partsOf(options)) {
+    signal.throwIfAborted();
     onPart(part.title);
-    exams.push(await examinePart(part));
+    exams.push(await examinePart(part, signal));
   }
   return exams;
 }
@@ -53,9 +57,10 @@ function partsOf(options: RunnerOptions): readonly Part[] {
   return [...clip, ...others];
 }
 
-async function examinePart({ title, options }: Part): Promise<ModelExam> {
+async function examinePart({ title, options }: Part, signal: AbortSignal): Promise<ModelExam> {
   const findings: Finding[] = [];
   const devices: Device[] = [];
+  const refusals: string[] = [];
   const runner = createRunner({
     ...options,
     hub: { ...options.hub, offline: true },
@@ -65,8 +70,13 @@ async function examinePart({ title, options }: Part): Promise<ModelExam> {
   let rssBytes = 0;
   let licence: string | undefined;
   runner.on('child:started', (event) => (rssBytes = event.rssBytes));
-  runner.on('model:ready', ({ device }) => devices.push(device));
+  runner.on('model:ready', (model) => {
+    devices.push(model.device);
+    refusals.push(...model.refusals);
+  });
   runner.on('model:licence', (event) => (licence = event.licence));
+  const stopAtOnce = (): void => void runner.stop({ deadlineMs: 0 });
+  signal.addEventListener('abort', stopAtOnce, { once: true });
   const startedAt = performance.now();
   try {
     await runner.start();
@@ -75,12 +85,14 @@ async function examinePart({ title, options }: Part): Promise<ModelExam> {
     const summary = `${title}: loaded on ${where} in ${seconds.toFixed(1)} s; its process takes ${sizeText(rssBytes)}`;
     findings.push(ok('models', summary, { model: title, rssBytes, devices, seconds }));
     if (isForNoCommerce(licence)) findings.push(licenceFinding(title, licence));
-    return { findings, devices, isLoaded: true };
+    return { findings, devices, refusals, isLoaded: true };
   } catch (thrown) {
+    signal.throwIfAborted();
     const { code, message } = coerceError(thrown);
     findings.push(problem('models', `${title}: ${message}`, remedyFor(code), { model: title, code }));
-    return { findings, devices, isLoaded: false };
+    return { findings, devices, refusals, isLoaded: false };
   } finally {
+    signal.removeEventListener('abort', stopAtOnce);
     await runner.stop({ deadlineMs: 2000 });
   }
 }

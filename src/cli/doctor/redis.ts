@@ -1,3 +1,4 @@
+import { evictionRisk } from '../../queue/eviction.js';
 import type { RedisExam } from '../../queue/redis-exam.js';
 import { note, ok, problem, type Finding } from './finding.js';
 
@@ -29,7 +30,6 @@ function versionFinding({ version }: RedisExam): Finding {
 
 function policyFinding({ evictionPolicy }: RedisExam): Finding {
   const facts = { evictionPolicy: evictionPolicy ?? null };
-  if (evictionPolicy === 'noeviction') return ok('redis', 'maxmemory-policy noeviction', facts);
   if (evictionPolicy === undefined)
     return note(
       'redis',
@@ -37,12 +37,11 @@ function policyFinding({ evictionPolicy }: RedisExam): Finding {
       `It must be noeviction. Give the user +info: ${ACL_PAGE}.`,
       facts,
     );
-  return problem(
-    'redis',
-    `maxmemory-policy ${evictionPolicy}: when memory is short Redis may drop the whole queue`,
-    'redis-cli CONFIG SET maxmemory-policy noeviction, and the same in redis.conf.',
-    facts,
-  );
+  const risk = evictionRisk(evictionPolicy);
+  if (risk === undefined) return ok('redis', `maxmemory-policy ${evictionPolicy}`, facts);
+  const state = risk.losesJobs ? problem : note;
+  const remedy = 'redis-cli CONFIG SET maxmemory-policy noeviction, and the same in redis.conf.';
+  return state('redis', `maxmemory-policy ${evictionPolicy}: ${risk.says}`, remedy, facts);
 }
 
 function persistenceFinding({ persistence }: RedisExam): Finding {

@@ -32,7 +32,8 @@ describe('redisFindings', () => {
 
   it.each([
     [{ version: '6.0.16' }, /^problem: Version 6\.0\.16/],
-    [{ evictionPolicy: 'allkeys-lru' }, /^problem: maxmemory-policy allkeys-lru/],
+    [{ evictionPolicy: 'allkeys-lru' }, /^problem: maxmemory-policy allkeys-lru: .* may drop the whole queue/],
+    [{ evictionPolicy: 'volatile-lru' }, /^note: maxmemory-policy volatile-lru: .* jobs run twice; none is lost/],
     [{ persistence: 'snapshots' as const }, /^note: Snapshots only/],
     [{ persistence: 'none' as const }, /^note: No persistence/],
     [{ missingRights: ['lmove on the queue'] }, /^problem: .*lmove on the queue/],
@@ -81,7 +82,7 @@ describe('readQuota', () => {
 
 describe('deviceFindings', () => {
   it('names each file that CUDA lacks where CUDA is asked for', async () => {
-    const question = { asked: 'cuda', isStrict: true, used: ['cpu'] } as const;
+    const question = { asked: 'cuda', isStrict: true, used: ['cpu'], refusals: [] } as const;
     const findings = await deviceFindings(question, { LD_LIBRARY_PATH: folder });
     const lacking = bad(findings).join('\n');
     expect(lacking).toMatch(/problem: CLIP_DEVICE=cuda, but models run on cpu/);
@@ -93,7 +94,17 @@ describe('deviceFindings', () => {
   });
 
   it('has nothing to complain about where the processor is asked for', async () => {
-    expect(bad(await deviceFindings({ asked: 'cpu', isStrict: false, used: ['cpu'] }, {}))).toEqual([]);
+    expect(bad(await deviceFindings({ asked: 'cpu', isStrict: false, used: ['cpu'], refusals: [] }, {}))).toEqual([]);
+  });
+
+  it.each([
+    ['cuda', /^note: CLIP_DEVICE=cuda, but models run on cpu: cuda: the driver is too old$/],
+    ['auto', /^note: Models run on cpu: cuda: the driver is too old$/],
+  ] as const)('says why models run elsewhere though no file is missing (asked for: %s)', async (asked, expected) => {
+    const refusals = ['cuda: the driver is too old'];
+    const findings = await deviceFindings({ asked, isStrict: false, used: ['cpu'], refusals }, {});
+    expect(bad(findings)).toContainEqual(expect.stringMatching(expected));
+    expect(findings.find(({ facts }) => facts?.['used'])?.facts).toMatchObject({ refusals });
   });
 });
 

@@ -102,6 +102,41 @@ describe('climb', () => {
     expect(steps).toEqual([]);
   });
 
+  describe('where a point can not be measured', () => {
+    const dies = (point: Tuning): boolean => point.maxBatch > 16;
+    const climbPast = (signal?: AbortSignal, fails = dies) =>
+      climb<Tuning>(
+        {
+          start: START,
+          neighbours: (point) => neighbourTunings(point, 4, new Set()),
+          keyOf: (point) => JSON.stringify(point),
+          measure: (point) =>
+            fails(point) ? Promise.reject(new Error(`batch ${point.maxBatch}`)) : Promise.resolve(hill(point)),
+        },
+        { ...ANY, ...(signal && { signal }) },
+      );
+
+    it('passes it over, tells it, and goes on with what it has', async () => {
+      const { best, failures } = await climbPast();
+      expect(best).toEqual({ ...TOP, maxBatch: 16 });
+      expect(failures.map(({ point }) => point.maxBatch)).toContain(32);
+      expect(failures[0]?.thrown).toEqual(new Error('batch 32'));
+    });
+
+    it('leaves one that fails when it is measured again', async () => {
+      let calls = 0;
+      const { best, start, failures } = await climbPast(undefined, (point) => point === START && ++calls === 2);
+      expect(best).toEqual(TOP);
+      expect(start.perSecond).toBe(hill(START).perSecond);
+      expect(failures.map(({ point }) => point)).toEqual([START]);
+    });
+
+    it('ends where that is the start, or a signal', async () => {
+      await expect(climbPast(undefined, () => true)).rejects.toThrow('batch 8');
+      await expect(climbPast(AbortSignal.abort())).rejects.toThrow('batch 32');
+    });
+  });
+
   it('varies nothing that is fixed', async () => {
     const { best } = await climbOn(hill, { fixed: new Set(['maxBatch', 'threads', 'intraOpThreads'] as const) });
     expect(best).toEqual({ ...START, decodeConcurrency: 6 });

@@ -19,7 +19,7 @@ async function watch(queue?: WatchedQueue) {
 describe('labels', () => {
   it('stay bounded, whatever jobs and tasks of users make up', async () => {
     const { events, lines } = await watch();
-    events.emit('model:ready', { task: 'clip', label: 'x', device: 'cpu', maxBatch: 8, dimension: 64 });
+    events.emit('model:ready', { task: 'clip', label: 'x', device: 'cpu', refusals: [], maxBatch: 8, dimension: 64 });
     for (let index = 0; index < 500; index++) {
       const error = new RunnerError('TASK_FAILED', 'no', { reason: `made-up-${index}` });
       const job = { queue: 'q', jobId: String(index), tasks: ['clip', `task-${index}`] };

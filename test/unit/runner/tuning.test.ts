@@ -1,14 +1,15 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import os, { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RunnerModels } from '../../../src/model.js';
-import { resolveRunnerOptions, withTuning } from '../../../src/options.js';
+import { resolveRunnerOptions, withTuning, type RunnerOptions } from '../../../src/options.js';
+import { subjectOf } from '../../../src/tune-options.js';
 import { readTuning, tuningFile, tuningSubject, whyStale, writeTuning, type TuningEntry } from '../../../src/tuning.js';
 
 let folder: string;
 let models: RunnerModels;
-const WHAT = { tasks: ['clip'], device: 'cpu', dtype: 'fp32' };
+const WHAT = { tasks: ['clip'], settings: ['fp32', 'cpu', 'fast'] };
 const TUNING = { maxBatch: 3, threads: 1, intraOpThreads: 1, decodeConcurrency: 5 };
 
 beforeEach(async () => {
@@ -24,16 +25,40 @@ const entryFor = (facts: TuningEntry['facts']): TuningEntry => ({
 });
 
 describe('a kept tuning', () => {
-  it('is found for its host, tasks, models, precision and device, and for no other', async () => {
+  it('is found for its tasks, models and settings, and for no others', async () => {
     const subject = await tuningSubject(models, WHAT);
     await writeTuning(folder, subject, entryFor(subject.facts));
     expect((await readTuning(folder, subject))?.tuning).toEqual(TUNING);
-    for (const other of [{ tasks: ['clip', 'face'] }, { device: 'cuda' }, { dtype: 'q8' }])
+    for (const other of [{ tasks: ['clip', 'face'] }, { settings: ['fp32', 'cuda', 'fast'] }])
       expect(await readTuning(folder, await tuningSubject(models, { ...WHAT, ...other }))).toBeUndefined();
   });
 
+  it('is found again on the same machine by another name, as each container has one', async () => {
+    const { name } = await tuningSubject(models, WHAT);
+    expect(name).not.toContain(os.hostname());
+    expect(name).toContain(os.cpus()[0]?.model.trim());
+  });
+
+  it('is for one way to do the work: the device and precision asked for, pixels, and those of faces where there are any', async () => {
+    const nameOf = async (given: RunnerOptions, all = models): Promise<string> =>
+      (await subjectOf(resolveRunnerOptions(given), all)).name;
+    const changes: readonly RunnerOptions[] = [{ dtype: 'q8' }, { device: 'cpu' }, { resample: 'exact' }];
+    for (const change of changes) expect(await nameOf(change)).not.toBe(await nameOf({}));
+    const faceChanges: readonly RunnerOptions[] = [{ faceDecode: 'reduced' }, { faceSize: 320 }];
+    const file = path.join(folder, 'vision.onnx');
+    const model = { name: 'pack', folder, detectionFile: file, recognitionFile: file };
+    const withFaces = { ...models, faces: { model } } as unknown as RunnerModels;
+    for (const change of faceChanges) {
+      expect(await nameOf(change, withFaces)).not.toBe(await nameOf({}, withFaces));
+      expect(await nameOf(change)).toBe(await nameOf({}));
+    }
+  });
+
   it('leaves those of others where they are', async () => {
-    const [one, other] = [await tuningSubject(models, WHAT), await tuningSubject(models, { ...WHAT, dtype: 'q8' })];
+    const [one, other] = [
+      await tuningSubject(models, WHAT),
+      await tuningSubject(models, { ...WHAT, settings: ['q8'] }),
+    ];
     await writeTuning(folder, one, entryFor(one.facts));
     await writeTuning(folder, other, entryFor(other.facts));
     expect(await readTuning(folder, one)).toBeDefined();
