@@ -1,9 +1,9 @@
 // npm run bench -- captions: `describeImages` against transformers' `generate` in torch, with the same weights of the size of
 // BLIP-base (random) and 12-megapixel JPEGs; each side a process of its own, in turn. BENCH_ROUNDS (5), BENCH_PHOTOS (24).
-import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { pythonWith } from '../scripts/python-venv.mjs';
 import { makeBlip } from './support/blip-model.js';
+import { outputOf } from './support/children.js';
 import { makePhotos } from './support/photos.js';
 import { describeMachine, median, printTable, saveJson } from './support/report.js';
 
@@ -39,7 +39,7 @@ console.log(
 const results = Object.fromEntries(Object.keys(sides).map((name) => [name, []]));
 for (let round = 0; round < rounds; round++) {
   for (const [name, measure] of Object.entries(sides)) {
-    const measured = measure();
+    const measured = await measure();
     results[name].push(measured);
     // A round takes minutes.
     console.error(`round ${round + 1}, ${name}: ${measured.whole.toFixed(3)} photos/s`);
@@ -63,14 +63,8 @@ function column(name) {
   return Object.fromEntries(Object.entries(results).map(([side, list]) => [side, list.map((one) => one[name])]));
 }
 
-function side(program, script, folder, batch) {
+async function side(program, script, folder, batch) {
   const clip = path.join('test', 'fixtures', 'models', 'siglip-tiny');
   const peerArgs = [script, folder, photos, batch, warmUp, count, NEW_TOKENS];
-  return JSON.parse(call(program, program === python ? peerArgs : [...peerArgs, clip]));
-}
-
-function call(program, args) {
-  const { status, stdout } = spawnSync(program, args.map(String), { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
-  if (status !== 0) throw new Error(`${args[0]} ended with ${status}`);
-  return String(stdout);
+  return JSON.parse(await outputOf(program, program === python ? peerArgs : [...peerArgs, clip], root));
 }

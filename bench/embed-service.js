@@ -1,13 +1,13 @@
 // npm run bench -- embed-service: `clip-runner serve` against the same service in Python (FastAPI, transformers, torch) and
 // against infinity-emb, with the same weights of the size of CLIP ViT-B/32, over real HTTP; all run all the time and are
 // asked in turn, one text a request.
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'undici';
 import { pythonWith } from '../scripts/python-venv.mjs';
+import { endChild, hasEnded, startChild } from './support/children.js';
 import { makeClip } from './support/clip-model.js';
 import { embed, measureLoad } from './support/http-load.js';
 import { memoryOf, peakMemoryMiB } from './support/process-tree.js';
@@ -74,10 +74,7 @@ try {
   );
   saveJson(root, 'embed-service', { machine, rounds, seconds, results, memory });
 } finally {
-  for (const { child } of Object.values(services)) {
-    child.kill('SIGTERM');
-    if (child.exitCode === null) await once(child, 'exit');
-  }
+  for (const { child } of Object.values(services)) await endChild(child);
 }
 
 function column(rows, name) {
@@ -110,11 +107,11 @@ async function startOurs() {
 }
 
 async function start(program, args, port, api, env = {}) {
-  const child = spawn(program, args, { cwd: root, stdio: ['ignore', 2, 2], env: { ...process.env, ...env } });
+  const child = startChild(program, args, { cwd: root, stdio: ['ignore', 2, 2], env: { ...process.env, ...env } });
   const service = { child, pid: child.pid, url: `http://127.0.0.1:${port}`, api };
   const client = new Client(service.url);
   for (let tries = 0; tries < 600; tries++) {
-    if (child.exitCode !== null) break;
+    if (hasEnded(child)) break;
     try {
       await embed(client, api, 'a cat', DIMENSION);
       await client.close();
@@ -123,8 +120,9 @@ async function start(program, args, port, api, env = {}) {
       await sleep(200);
     }
   }
-  child.kill();
-  throw new Error(`${program} ${args[0]} did not answer.`);
+  const how = child.exitCode ?? child.signalCode;
+  await endChild(child);
+  throw new Error(`${program} ${args[0]} ${how === null ? 'did not answer' : `ended with ${how}`}.`);
 }
 
 async function leastCosine(...sides) {

@@ -2,10 +2,10 @@
 // included, by `clip-runner photos` and the old way: transformers, insightface and RapidOCR in one Python loop, each opening the
 // photo by itself. CLIP is a ViT-B/32, the captioner a BLIP-base, both with random weights; texts are read with PP-OCRv4 mobile.
 // BENCH_ROUNDS (5), BENCH_PHOTOS (8), and BENCH_RECOGNISER as for the bench of faces.
-import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { packagesWith, pythonWith } from '../scripts/python-venv.mjs';
 import { makeBlip } from './support/blip-model.js';
+import { outputOf } from './support/children.js';
 import { makeClip } from './support/clip-model.js';
 import { linkPack } from './support/face-pack.js';
 import { cosines, measureSide, vectorsOf } from './support/photo-side.js';
@@ -69,14 +69,14 @@ const sides = {
     found = countFound(measured.callbacks);
     return measured;
   },
-  'floor (sharp + session.run)': () => {
+  'floor (sharp + session.run)': async () => {
     const settings = {
       ...{ clip: clip.graphs, blip: blip.graphs, faces: pack.folder, ocr, photos },
       ...{ batch: BATCH, newTokens: NEW_TOKENS, warmUp: BATCH, count: 2 * count },
       ...{ facesAPhoto: found.faces, linesAPhoto: found.lines },
     };
     const args = [path.join('bench', 'support', 'four-floor.js'), JSON.stringify(settings)];
-    return { rate: Number(execFileSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })) };
+    return { rate: Number(await outputOf(process.execPath, args, root)) };
   },
 };
 

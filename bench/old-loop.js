@@ -2,9 +2,9 @@
 // that do the same: Pillow, processor and torch one photo at a time; onnxruntime one photo at a time; torch in batches. The
 // weights are the same, random and of full size, the photos JPEGs of 12 megapixels. BENCH_MODEL (vit-b-32 or vit-l-14),
 // BENCH_ROUNDS (5), BENCH_PHOTOS.
-import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { packagesWith, pythonWith } from '../scripts/python-venv.mjs';
+import { outputOf } from './support/children.js';
 import { makeClip } from './support/clip-model.js';
 import { cosines, measureSide, vectorsOf } from './support/photo-side.js';
 import { makePhotos } from './support/photos.js';
@@ -58,11 +58,10 @@ const ours = (dtype) =>
     warmUp: 2 * BATCH,
     count: count * model.more,
   });
-const floor = (graph, keep = 2.5) => {
+const floor = async (graph, keep = 2.5) => {
   const args = [path.join(graphs, 'onnx', graph), photos, BATCH, BATCH, count * model.more, keep].map(String);
   const script = path.join(root, 'bench', 'support', 'floor.js');
-  const stdio = ['ignore', 'pipe', 'inherit'];
-  return { rate: Number(execFileSync(process.execPath, [script, ...args], { cwd: root, stdio })) };
+  return { rate: Number(await outputOf(process.execPath, [script, ...args], root)) };
 };
 const sides = {
   'old loop (Pillow, torch)': () => peer('torch_loop.py', weights, '1'),
@@ -76,7 +75,7 @@ const sides = {
 };
 
 const machine = describeMachine(root, ['onnxruntime-node', 'sharp', 'piscina', 'ioredis', 'undici']);
-machine.python = pythonVersions();
+machine.python = await pythonVersions();
 console.log(
   `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Node ${machine.node}, ${machine.versions.join(', ')}; ` +
     machine.python,
@@ -139,9 +138,9 @@ function describeCosines(left, right) {
   return `least ${found[0].toFixed(6)}, median ${median(found).toFixed(6)} of ${found.length}`;
 }
 
-function pythonVersions() {
+async function pythonVersions() {
   const code =
     'import platform, importlib.metadata as m; print("Python ", platform.python_version(), ' +
     '*(f", {n} {m.version(n)}" for n in ("torch", "transformers", "onnxruntime", "pillow")), sep="")';
-  return execFileSync(python, ['-c', code], { cwd: root, encoding: 'utf8' }).trim();
+  return (await outputOf(python, ['-c', code], root)).trim();
 }

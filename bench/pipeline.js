@@ -1,7 +1,7 @@
 // npm run bench -- pipeline: how near the whole way of a photo comes to a bare loop of sharp and session.run.
 // ViT-B/32 with random weights, 12-megapixel JPEGs; three sides in turn, five rounds.
-import { execFileSync } from 'node:child_process';
 import path from 'node:path';
+import { outputOf } from './support/children.js';
 import { measureCommand } from './support/command.js';
 import { makePhotos } from './support/photos.js';
 import { describeMachine, median, printTable, saveJson } from './support/report.js';
@@ -16,13 +16,8 @@ const warmUp = 32;
 
 const model = makeVit('vit-b-32', cache);
 const photos = await makePhotos(cache, path.join(root, 'examples', 'photos'));
-const script = (name, args) =>
-  Number(
-    execFileSync(process.execPath, [path.join(root, 'bench', 'support', name), ...args.map(String)], {
-      cwd: root,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    }),
-  );
+const script = async (name, args) =>
+  Number(await outputOf(process.execPath, [path.join('bench', 'support', name), ...args], root));
 
 const machine = describeMachine(root, ['onnxruntime-node', 'sharp', 'piscina', 'ioredis', 'undici']);
 console.log(

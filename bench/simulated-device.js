@@ -2,8 +2,8 @@
 // batch of n) and decoders of a given rate could do, for 1, 2 and 8 devices, and what a lone photo waits for. The way is the
 // library's own from the queue to the callback; only the device and the decoders are simulated: they wait.
 // BENCH_ROUNDS (5), BENCH_BATCH (8), BENCH_SECONDS (2 a measurement), BENCH_DEVICES (1,2,8).
-import { execFileSync } from 'node:child_process';
 import path from 'node:path';
+import { outputOf } from './support/children.js';
 import { buildSimulation } from './support/simulated-device/build.js';
 import { describeMachine, median, saveJson } from './support/report.js';
 
@@ -39,7 +39,7 @@ const cases = DEVICES.flatMap((device) =>
   ),
 );
 for (let round = 0; round < rounds; round++) {
-  for (const one of cases) one.runs.push(measure(one));
+  for (const one of cases) one.runs.push(await measure(one));
 }
 printCases();
 saveJson(root, 'simulated-device', { machine, batch, rounds, seconds, decoders: DECODERS, cases });
@@ -51,16 +51,12 @@ function makeCase({ device: { fixedMs, itemMs }, decoding, factor, devices, isol
   return { shape, decoding, devices, isolation, ideal, runs: [] };
 }
 
-function measure({ shape, devices, isolation, ideal }) {
+async function measure({ shape, devices, isolation, ideal }) {
   const whole = batch * devices;
   const count = Math.ceil((ideal * seconds) / whole) * whole;
   const task = { shape, devices, isolation, batch, warmUp: 8 * whole, count, singles: SINGLES };
   const script = path.join('bench', 'support', 'simulated-device', 'runner.js');
-  const answer = execFileSync(process.execPath, [script, bundle, JSON.stringify(task)], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  return JSON.parse(answer);
+  return JSON.parse(await outputOf(process.execPath, [script, bundle, JSON.stringify(task)], root));
 }
 
 function printCases() {
