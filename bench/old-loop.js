@@ -10,6 +10,7 @@ import { cosines, measureSide, vectorsOf } from './support/photo-side.js';
 import { makePhotos } from './support/photos.js';
 import { startBenchRedis } from './support/redis.js';
 import { describeMachine, median, printGoals, printTable, ratioOf, saveJson } from './support/report.js';
+import { LEFT_OVER_BATCHES, WARM_UP_BATCHES } from './support/steady.js';
 
 /** `photos`: that a peer gets in a round; `more`: times as many for what is faster, so that it is measured for as long. */
 const MODELS = {
@@ -26,7 +27,8 @@ const name = process.env.BENCH_MODEL ?? 'vit-b-32';
 const model = MODELS[name];
 if (model === undefined)
   throw new Error(`Expected BENCH_MODEL to be ${Object.keys(MODELS).join(' or ')}, but got ${name}`);
-const count = Number(process.env.BENCH_PHOTOS ?? model.photos);
+/** Whole batches, since a batch's callbacks come together. */
+const count = Math.ceil(Number(process.env.BENCH_PHOTOS ?? model.photos) / BATCH) * BATCH;
 
 const python = await pythonWith(path.join('tools', 'export', 'requirements.txt'));
 const packages = await packagesWith(path.join(peerFolder, 'requirements.txt'));
@@ -34,7 +36,7 @@ const { graphs, weights } = await makeClip(name, root, cache);
 const photos = await makePhotos(cache, path.join(root, 'examples', 'photos'));
 const redis = await startBenchRedis();
 
-const common = { root, redisUrl: redis.url, photos, tasks: ['clip'] };
+const common = { root, redisUrl: redis.url, photos, tasks: ['clip'], leftOver: LEFT_OVER_BATCHES * BATCH };
 const peer = (script, ...args) =>
   measureSide({
     ...common,
@@ -55,7 +57,7 @@ const ours = (dtype) =>
       FACE_ENABLED: '0',
       OCR_ENABLED: '0',
     },
-    warmUp: 2 * BATCH,
+    warmUp: WARM_UP_BATCHES * BATCH,
     count: count * model.more,
   });
 const floor = async (graph, keep = 2.5) => {

@@ -6,13 +6,13 @@ import { measureCommand } from './support/command.js';
 import { makePhotos } from './support/photos.js';
 import { describeMachine, median, printTable, saveJson } from './support/report.js';
 import { startBenchRedis } from './support/redis.js';
+import { WARM_UP_BATCHES } from './support/steady.js';
 import { makeVit } from './support/vit.js';
 
 const root = path.resolve(import.meta.dirname, '..');
 const cache = path.join(root, 'bench', '.cache');
 const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
 const count = Number(process.env.BENCH_PHOTOS ?? 96);
-const warmUp = 32;
 
 const model = makeVit('vit-b-32', cache);
 const photos = await makePhotos(cache, path.join(root, 'examples', 'photos'));
@@ -25,11 +25,14 @@ console.log(
 );
 
 const graph = path.join(model, 'onnx', 'vision_model.onnx');
-const batches = [4, 8, 16].map((batch) => ({
-  batch,
-  rate: median([1, 2, 3].map(() => script('floor.js', [graph, photos, batch, batch, 48]))),
-}));
+const batches = [];
+for (const batch of [4, 8, 16]) {
+  const rates = [];
+  for (let i = 0; i < 3; i++) rates.push(await script('floor.js', [graph, photos, batch, batch, 48]));
+  batches.push({ batch, rate: median(rates) });
+}
 const { batch } = batches.reduce((best, entry) => (entry.rate > best.rate ? entry : best));
+const warmUp = WARM_UP_BATCHES * batch;
 console.log(
   `Floor by batch: ${batches.map((entry) => `${entry.batch}: ${entry.rate.toFixed(1)}`).join(', ')} photos/s; best batch ${batch}`,
 );
@@ -46,8 +49,8 @@ const rows = {
 const [floor, memory, command] = Object.values(rows);
 try {
   for (let round = 0; round < rounds; round++) {
-    floor.push(script('floor.js', [graph, photos, batch, warmUp, count]));
-    memory.push(script('memory-runner.js', [model, photos, batch, warmUp, count]));
+    floor.push(await script('floor.js', [graph, photos, batch, warmUp, count]));
+    memory.push(await script('memory-runner.js', [model, photos, batch, warmUp, count]));
     command.push(await measureCommand({ root, model, photos, batch, warmUp, count, redisUrl: redis.url, dim: 512 }));
   }
 } finally {
