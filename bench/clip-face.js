@@ -4,7 +4,7 @@ import path from 'node:path';
 import { linkPack } from './support/face-pack.js';
 import { makeFacePhotos } from './support/face-photos.js';
 import { startLineService } from './support/line-service.js';
-import { describeMachine, median, printTable, saveJson } from './support/report.js';
+import { compare, describeMachine, median, printGoals, printTable, saveJson } from './support/report.js';
 import { makeVit } from './support/vit.js';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -49,14 +49,13 @@ try {
     printTable(milliseconds(rounded, 'seconds'), 'ms');
     console.log('');
   }
-  const ratios = FACES.map((faces) => {
-    const [bare, ours] = Object.values(milliseconds(results[faces], 'processorSeconds'));
-    return median(ours.map((value, round) => value / bare[round]));
-  });
-  console.log(
-    `Goal: under ${GOAL} times the processor time of the bare parts; worst ${Math.max(...ratios).toFixed(3)}`,
+  const goals = printGoals(
+    FACES.map((faces) => {
+      const [bare, ours] = Object.values(milliseconds(results[faces], 'processorSeconds'));
+      return { what: `${faces} faces, processor time to the bare parts`, ...compare(ours, bare), atMost: GOAL };
+    }),
   );
-  saveJson(root, 'clip-face', { machine, pack: pack.title, rounds, count, batch, results });
+  saveJson(root, 'clip-face', { machine, pack: pack.title, rounds, count, batch, results, goals });
 } finally {
   for (const service of Object.values(services)) await service.stop();
 }

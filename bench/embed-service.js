@@ -11,7 +11,7 @@ import { endChild, hasEnded, startChild } from './support/children.js';
 import { makeClip } from './support/clip-model.js';
 import { embed, measureLoad } from './support/http-load.js';
 import { memoryOf, peakMemoryMiB } from './support/process-tree.js';
-import { describeMachine, printTable, saveJson } from './support/report.js';
+import { compare, describeMachine, printGoals, printTable, saveJson } from './support/report.js';
 
 const root = path.resolve(import.meta.dirname, '..');
 const peers = path.join('bench', 'peers');
@@ -21,6 +21,7 @@ const seconds = Number(process.env.BENCH_SECONDS ?? 5);
 const CLIENTS = [1, 8, 64];
 const DIMENSION = 512;
 const OURS = 'clip-runner serve';
+const THEIRS = 'FastAPI + torch';
 /** What `clip-runner serve` and the service in Python have in common. */
 const EMBED_TEXT = { path: '/embed_text', body: (text) => ({ text }), vector: (answer) => answer.embedding };
 
@@ -32,7 +33,7 @@ const infinityPython = await pythonWith(path.join(peers, 'infinity', 'requiremen
 });
 const services = {};
 try {
-  services['FastAPI + torch'] = await startPeer();
+  services[THEIRS] = await startPeer();
   if (infinityPython !== undefined) services['infinity-emb'] = await startInfinity(infinityPython);
   services[OURS] = await startOurs();
   const machine = describeMachine(root, ['fastify', 'onnxruntime-node']);
@@ -72,7 +73,12 @@ try {
       )
       .join(', ')}`,
   );
-  saveJson(root, 'embed-service', { machine, rounds, seconds, results, memory });
+  const most = CLIENTS.at(-1);
+  const rates = column(results[most], 'perSecond');
+  const goals = printGoals([
+    { what: `${most} clients, requests/s to ${THEIRS}`, ...compare(rates[OURS], rates[THEIRS]), atLeast: 5 },
+  ]);
+  saveJson(root, 'embed-service', { machine, rounds, seconds, results, memory, goals });
 } finally {
   for (const { child } of Object.values(services)) await endChild(child);
 }

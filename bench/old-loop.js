@@ -1,15 +1,15 @@
 // npm run bench -- old-loop: the whole way of a photo, Redis and HTTP included, by `clip-runner photos` and by the Python loops
 // that do the same: Pillow, processor and torch one photo at a time; onnxruntime one photo at a time; torch in batches. The
-// weights are the same, random and of full size, the photos JPEGs of 12 megapixels. BENCH_MODEL (vit-b-32 or vit-l-14),
+// weights are the same, random and of full size. BENCH_MODEL (vit-b-32 or vit-l-14), BENCH_KIND (jpeg12, jpeg24, png or webp),
 // BENCH_ROUNDS (5), BENCH_PHOTOS.
 import path from 'node:path';
 import { packagesWith, pythonWith } from '../scripts/python-venv.mjs';
 import { outputOf } from './support/children.js';
 import { makeClip } from './support/clip-model.js';
 import { cosines, measureSide, vectorsOf } from './support/photo-side.js';
-import { makePhotos } from './support/photos.js';
+import { makePhotos, photoKind } from './support/photos.js';
 import { startBenchRedis } from './support/redis.js';
-import { describeMachine, median, printGoals, printTable, ratioOf, saveJson } from './support/report.js';
+import { compare, describeMachine, median, printGoals, printTable, saveJson } from './support/report.js';
 import { LEFT_OVER_BATCHES, WARM_UP_BATCHES } from './support/steady.js';
 
 /** `photos`: that a peer gets in a round; `more`: times as many for what is faster, so that it is measured for as long. */
@@ -33,7 +33,8 @@ const count = Math.ceil(Number(process.env.BENCH_PHOTOS ?? model.photos) / BATCH
 const python = await pythonWith(path.join('tools', 'export', 'requirements.txt'));
 const packages = await packagesWith(path.join(peerFolder, 'requirements.txt'));
 const { graphs, weights } = await makeClip(name, root, cache);
-const photos = await makePhotos(cache, path.join(root, 'examples', 'photos'));
+const { kind, title } = photoKind();
+const photos = await makePhotos(cache, path.join(root, 'examples', 'photos'), undefined, kind);
 const redis = await startBenchRedis();
 
 const common = { root, redisUrl: redis.url, photos, tasks: ['clip'], leftOver: LEFT_OVER_BATCHES * BATCH };
@@ -83,7 +84,7 @@ console.log(
     machine.python,
 );
 console.log(
-  `${name}, random weights; ${count} photos of 12 megapixels a round for the loops, ${count * model.more} for clip-runner and ` +
+  `${name}, random weights; ${title}; ${count} a round for the loops, ${count * model.more} for clip-runner and ` +
     `the floor, after a warm-up; batches of ${BATCH}; ${rounds} rounds interleaved, each side started anew\n`,
 );
 const results = Object.fromEntries(Object.keys(sides).map((side) => [side, []]));
@@ -117,17 +118,18 @@ const fidelity = {
   q8: describeCosines(fp32, q8),
 };
 console.log(`\nCosine of the vectors, by photo: old loop and fp32 ${fidelity.loops}; fp32 and q8 ${fidelity.q8}`);
-const ratio = (property, side, base) => ratioOf(...[side, base].map((one) => column(property)[one]));
+const ratio = (property, side, base) => compare(...[side, base].map((one) => column(property)[one]));
 const goals = printGoals([
-  { what: 'fp32, photos/s to the old loop', value: ratio('rate', fp32, old), atLeast: model.fp32 },
-  { what: 'q8, photos/s to the old loop', value: ratio('rate', q8, old), atLeast: model.q8 },
-  { what: 'fp32, photos/s to onnxruntime one at a time', value: ratio('rate', fp32, onnxruntime), atLeast: 2 },
-  { what: 'fp32, photos/s to torch in batches', value: ratio('rate', fp32, batched), atLeast: 1 },
-  { what: 'fp32, photos/s to the floor', value: ratio('rate', fp32, floorFp32), atLeast: 0.95 },
-  { what: 'fp32, peak memory (PSS) to the old loop', value: ratio('pss', fp32, old), atMost: 0.6 },
-  { what: 'fp32, time to the first callback to the old loop', value: ratio('firstMs', fp32, old), atMost: 0.3 },
+  { what: 'fp32, photos/s to the old loop', ...ratio('rate', fp32, old), atLeast: model.fp32 },
+  { what: 'q8, photos/s to the old loop', ...ratio('rate', q8, old), atLeast: model.q8 },
+  { what: 'fp32, photos/s to onnxruntime one at a time', ...ratio('rate', fp32, onnxruntime), atLeast: 2 },
+  { what: 'fp32, photos/s to torch in batches', ...ratio('rate', fp32, batched), atLeast: 1 },
+  { what: 'fp32, photos/s to the floor', ...ratio('rate', fp32, floorFp32), atLeast: 0.95 },
+  { what: 'fp32, peak memory (PSS) to the old loop', ...ratio('pss', fp32, old), atMost: 0.6 },
+  { what: 'fp32, time to the first callback to the old loop', ...ratio('firstMs', fp32, old), atMost: 0.3 },
 ]);
-saveJson(root, `old-loop-${name}`, { machine, name, rounds, count, results, fidelity, goals });
+const suffix = kind === 'jpeg12' ? '' : `-${kind}`;
+saveJson(root, `old-loop-${name}${suffix}`, { machine, name, kind, rounds, count, results, fidelity, goals });
 
 /** One number per round of each side that has it. */
 function column(property) {
