@@ -22,12 +22,15 @@ const photos = await makePhotos(cache, path.join(root, 'examples', 'photos'));
 
 const torch = (batch) => side(python, path.join(peerFolder, 'generate.py'), weights, batch);
 const ours = (batch) => side(process.execPath, path.join('bench', 'support', 'caption-runner.js'), model, batch);
+const floor = (batch) => side(process.execPath, path.join('bench', 'support', 'caption-floor.js'), model, batch);
 const sides = {
   'transformers, batch 1': () => torch(1),
   'transformers, batch 8': () => torch(8),
   'clip-runner, maxBatch 1': () => ours(1),
   'clip-runner, maxBatch 4': () => ours(4),
   'clip-runner, maxBatch 8': () => ours(8),
+  'floor (sharp + session.run), batch 1': () => floor(1),
+  'floor (sharp + session.run), batch 8': () => floor(8),
 };
 
 const machine = describeMachine(root, ['onnxruntime-node', 'sharp']);
@@ -52,6 +55,7 @@ printTable(column('model'), 'photos/s');
 console.log('');
 const [first] = Object.values(results);
 for (const [name, measured] of Object.entries(results)) {
+  if (measured[0].texts === undefined) continue;
   const equal = measured[0].texts.filter((text, index) => text === first[0].texts[index]).length;
   const perRun = measured[0].perRun === undefined ? '' : `, ${measured[0].perRun.toFixed(1)} photos a run`;
   const memory = median(measured.map((one) => one.memory));
@@ -60,7 +64,8 @@ for (const [name, measured] of Object.entries(results)) {
 saveJson(root, 'captions', { machine, rounds, count, warmUp, newTokens: NEW_TOKENS, results });
 
 function column(name) {
-  return Object.fromEntries(Object.entries(results).map(([side, list]) => [side, list.map((one) => one[name])]));
+  const entries = Object.entries(results).filter(([, list]) => list[0][name] !== undefined);
+  return Object.fromEntries(entries.map(([side, list]) => [side, list.map((one) => one[name])]));
 }
 
 async function side(program, script, folder, batch) {

@@ -1,6 +1,6 @@
 // npm run bench -- embed-service: `clip-runner serve` against the same service in Python (FastAPI, transformers, torch) and
 // against infinity-emb, with the same weights of the size of CLIP ViT-B/32, over real HTTP; all run all the time and are
-// asked in turn, one text a request.
+// asked in turn, one text a request. Beside them the floor, bare runs of the same text graph. BENCH_ROUNDS (5), BENCH_SECONDS (5).
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import path from 'node:path';
@@ -10,6 +10,7 @@ import { pythonWith } from '../scripts/python-venv.mjs';
 import { endChild, hasEnded, startChild } from './support/children.js';
 import { makeClip } from './support/clip-model.js';
 import { embed, measureLoad } from './support/http-load.js';
+import { startLineService } from './support/line-service.js';
 import { memoryOf, peakMemoryMiB } from './support/process-tree.js';
 import { compare, describeMachine, printGoals, printTable, saveJson } from './support/report.js';
 
@@ -22,6 +23,7 @@ const CLIENTS = [1, 8, 64];
 const DIMENSION = 512;
 const OURS = 'clip-runner serve';
 const THEIRS = 'FastAPI + torch';
+const FLOOR = 'floor (session.run)';
 /** What `clip-runner serve` and the service in Python have in common. */
 const EMBED_TEXT = { path: '/embed_text', body: (text) => ({ text }), vector: (answer) => answer.embedding };
 
@@ -32,10 +34,12 @@ const infinityPython = await pythonWith(path.join(peers, 'infinity', 'requiremen
   console.log(`Without infinity-emb: ${thrown.message}`);
 });
 const services = {};
+let floor;
 try {
   services[THEIRS] = await startPeer();
   if (infinityPython !== undefined) services['infinity-emb'] = await startInfinity(infinityPython);
   services[OURS] = await startOurs();
+  floor = await startLineService(process.execPath, [path.join('bench', 'support', 'text-floor.js'), graphs], root);
   const machine = describeMachine(root, ['fastify', 'onnxruntime-node']);
   console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.versions.join(', ')}`);
   console.log(
@@ -49,15 +53,17 @@ try {
   console.log('');
   const results = {};
   for (const clients of CLIENTS) {
-    const rows = Object.fromEntries(Object.keys(services).map((name) => [name, []]));
+    const rows = Object.fromEntries([...Object.keys(services), FLOOR].map((name) => [name, []]));
     for (let round = 0; round <= rounds; round++) {
       for (const [name, { url, api }] of Object.entries(services)) {
         const load = await measureLoad({ url, api, clients, seconds, texts, dimension: DIMENSION });
         if (round > 0) rows[name].push(load); // The first one warms all up.
       }
+      const bare = await floor.ask({ texts, clients, seconds });
+      if (round > 0) rows[FLOOR].push(bare);
     }
     results[clients] = rows;
-    console.log(`${clients} clients`);
+    console.log(`${clients} clients; batches of ${rows[FLOOR][0].batch} in the floor`);
     printTable(column(rows, 'perSecond'), 'requests/s');
     for (const percentile of ['p50', 'p95', 'p99']) printTable(column(rows, percentile), `${percentile} ms`);
     console.log('');
@@ -81,10 +87,12 @@ try {
   saveJson(root, 'embed-service', { machine, rounds, seconds, results, memory, goals });
 } finally {
   for (const { child } of Object.values(services)) await endChild(child);
+  await floor?.stop();
 }
 
 function column(rows, name) {
-  return Object.fromEntries(Object.entries(rows).map(([side, loads]) => [side, loads.map((load) => load[name])]));
+  const entries = Object.entries(rows).filter(([, loads]) => loads[0][name] !== undefined);
+  return Object.fromEntries(entries.map(([side, loads]) => [side, loads.map((load) => load[name])]));
 }
 
 async function startPeer() {
