@@ -1,4 +1,4 @@
-// npm run bench -- four-tasks <folder of a face pack>: photos with the tasks clip, caption, face and ocr, Redis and HTTP
+// npm run bench -- four-tasks [folder of a face pack]: photos with the tasks clip, caption, face and ocr, Redis and HTTP
 // included, by `clip-runner photos` and the old way: transformers, insightface and RapidOCR in one Python loop, each opening the
 // photo by itself. CLIP is a ViT-B/32, the captioner a BLIP-base, both with random weights; texts are read with PP-OCRv4 mobile.
 // BENCH_ROUNDS (5), BENCH_PHOTOS (8), and BENCH_RECOGNISER as for the bench of faces.
