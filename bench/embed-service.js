@@ -63,7 +63,7 @@ try {
       if (round > 0) rows[FLOOR].push(bare);
     }
     results[clients] = rows;
-    console.log(`${clients} clients; batches of ${rows[FLOOR][0].batch} in the floor`);
+    console.log(`${clients} clients; batches of ${rows[FLOOR].map(({ batch }) => batch).join(', ')} in the floor`);
     printTable(column(rows, 'perSecond'), 'requests/s');
     for (const percentile of ['p50', 'p95', 'p99']) printTable(column(rows, percentile), `${percentile} ms`);
     console.log('');
