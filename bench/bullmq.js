@@ -8,7 +8,7 @@ import { startDelayProxy } from './support/delay-proxy.js';
 import { startWorkers } from './support/queue-workers.js';
 import { commandsBetween, lookAtRedis } from './support/redis-load.js';
 import { startBenchRedis } from './support/redis.js';
-import { describeMachine, median, printGoals, printTable, ratioOf, saveJson } from './support/report.js';
+import { compare, describeMachine, median, printGoals, printTable, saveJson } from './support/report.js';
 
 const root = path.resolve(import.meta.dirname, '..');
 const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
@@ -94,7 +94,7 @@ const goals = printGoals(
     const rates = column(measured, 'rate');
     const where = `${delayMs} ms between, ${inFlight} in hand`;
     return [
-      { what: `${where}, jobs/s to BullMQ's`, value: ratioOf(rates[ours], rates[theirs]), atLeast: 2 },
+      { what: `${where}, jobs/s to BullMQ's`, ...compare(rates[ours], rates[theirs]), atLeast: 2 },
       { what: `${where}, Redis commands a job`, value: commandsAJob(measured[ours]), atMost: 3 },
     ];
   }),

@@ -1,17 +1,18 @@
 // npm run bench -- embed-service: `clip-runner serve` against the same service in Python (FastAPI, transformers, torch) and
 // against infinity-emb, with the same weights of the size of CLIP ViT-B/32, over real HTTP; all run all the time and are
-// asked in turn, one text a request.
-import { spawn } from 'node:child_process';
+// asked in turn, one text a request. Beside them the floor, bare runs of the same text graph. BENCH_ROUNDS (5), BENCH_SECONDS (5).
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'undici';
 import { pythonWith } from '../scripts/python-venv.mjs';
+import { endChild, hasEnded, startChild } from './support/children.js';
 import { makeClip } from './support/clip-model.js';
 import { embed, measureLoad } from './support/http-load.js';
+import { startLineService } from './support/line-service.js';
 import { memoryOf, peakMemoryMiB } from './support/process-tree.js';
-import { describeMachine, printTable, saveJson } from './support/report.js';
+import { compare, describeMachine, printGoals, printTable, saveJson } from './support/report.js';
 
 const root = path.resolve(import.meta.dirname, '..');
 const peers = path.join('bench', 'peers');
@@ -21,6 +22,8 @@ const seconds = Number(process.env.BENCH_SECONDS ?? 5);
 const CLIENTS = [1, 8, 64];
 const DIMENSION = 512;
 const OURS = 'clip-runner serve';
+const THEIRS = 'FastAPI + torch';
+const FLOOR = 'floor (session.run)';
 /** What `clip-runner serve` and the service in Python have in common. */
 const EMBED_TEXT = { path: '/embed_text', body: (text) => ({ text }), vector: (answer) => answer.embedding };
 
@@ -31,10 +34,12 @@ const infinityPython = await pythonWith(path.join(peers, 'infinity', 'requiremen
   console.log(`Without infinity-emb: ${thrown.message}`);
 });
 const services = {};
+let floor;
 try {
-  services['FastAPI + torch'] = await startPeer();
+  services[THEIRS] = await startPeer();
   if (infinityPython !== undefined) services['infinity-emb'] = await startInfinity(infinityPython);
   services[OURS] = await startOurs();
+  floor = await startLineService(process.execPath, [path.join('bench', 'support', 'text-floor.js'), graphs], root);
   const machine = describeMachine(root, ['fastify', 'onnxruntime-node']);
   console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.versions.join(', ')}`);
   console.log(
@@ -48,15 +53,17 @@ try {
   console.log('');
   const results = {};
   for (const clients of CLIENTS) {
-    const rows = Object.fromEntries(Object.keys(services).map((name) => [name, []]));
+    const rows = Object.fromEntries([...Object.keys(services), FLOOR].map((name) => [name, []]));
     for (let round = 0; round <= rounds; round++) {
       for (const [name, { url, api }] of Object.entries(services)) {
         const load = await measureLoad({ url, api, clients, seconds, texts, dimension: DIMENSION });
         if (round > 0) rows[name].push(load); // The first one warms all up.
       }
+      const bare = await floor.ask({ texts, clients, seconds });
+      if (round > 0) rows[FLOOR].push(bare);
     }
     results[clients] = rows;
-    console.log(`${clients} clients`);
+    console.log(`${clients} clients; batches of ${rows[FLOOR].map(({ batch }) => batch).join(', ')} in the floor`);
     printTable(column(rows, 'perSecond'), 'requests/s');
     for (const percentile of ['p50', 'p95', 'p99']) printTable(column(rows, percentile), `${percentile} ms`);
     console.log('');
@@ -72,16 +79,20 @@ try {
       )
       .join(', ')}`,
   );
-  saveJson(root, 'embed-service', { machine, rounds, seconds, results, memory });
+  const most = CLIENTS.at(-1);
+  const rates = column(results[most], 'perSecond');
+  const goals = printGoals([
+    { what: `${most} clients, requests/s to ${THEIRS}`, ...compare(rates[OURS], rates[THEIRS]), atLeast: 5 },
+  ]);
+  saveJson(root, 'embed-service', { machine, rounds, seconds, results, memory, goals });
 } finally {
-  for (const { child } of Object.values(services)) {
-    child.kill('SIGTERM');
-    if (child.exitCode === null) await once(child, 'exit');
-  }
+  for (const { child } of Object.values(services)) await endChild(child);
+  await floor?.stop();
 }
 
 function column(rows, name) {
-  return Object.fromEntries(Object.entries(rows).map(([side, loads]) => [side, loads.map((load) => load[name])]));
+  const entries = Object.entries(rows).filter(([, loads]) => loads[0][name] !== undefined);
+  return Object.fromEntries(entries.map(([side, loads]) => [side, loads.map((load) => load[name])]));
 }
 
 async function startPeer() {
@@ -110,11 +121,11 @@ async function startOurs() {
 }
 
 async function start(program, args, port, api, env = {}) {
-  const child = spawn(program, args, { cwd: root, stdio: ['ignore', 2, 2], env: { ...process.env, ...env } });
+  const child = startChild(program, args, { cwd: root, stdio: ['ignore', 2, 2], env: { ...process.env, ...env } });
   const service = { child, pid: child.pid, url: `http://127.0.0.1:${port}`, api };
   const client = new Client(service.url);
   for (let tries = 0; tries < 600; tries++) {
-    if (child.exitCode !== null) break;
+    if (hasEnded(child)) break;
     try {
       await embed(client, api, 'a cat', DIMENSION);
       await client.close();
@@ -123,8 +134,9 @@ async function start(program, args, port, api, env = {}) {
       await sleep(200);
     }
   }
-  child.kill();
-  throw new Error(`${program} ${args[0]} did not answer.`);
+  const how = child.exitCode ?? child.signalCode;
+  await endChild(child);
+  throw new Error(`${program} ${args[0]} ${how === null ? 'did not answer' : `ended with ${how}`}.`);
 }
 
 async function leastCosine(...sides) {

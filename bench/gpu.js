@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { createRunner } from 'clip-runner';
+import { outputOf } from './support/children.js';
 import { measureCommand } from './support/command.js';
 import { linkPack } from './support/face-pack.js';
 import { makePhotos } from './support/photos.js';
@@ -80,8 +81,8 @@ saveJson(root, 'gpu', { machine, gpu: nvidia(), device, rounds, count, results }
 function measureClip(dtype, batch) {
   const graph = path.join(model, 'onnx', `vision_model${dtype === 'fp16' ? '_fp16' : ''}.onnx`);
   return measureAll(`CLIP ${dtype}, batches of ${batch}`, 'photos/s', {
-    'floor (session.run, no decoding)': () =>
-      Number(script('device-floor.js', graph, device, batch, Math.ceil(count / batch))),
+    'floor (session.run, no decoding)': async () =>
+      Number(await script('device-floor.js', graph, device, batch, Math.ceil(count / batch))),
     'createRunner, embedImages': () => ask({ ...clip, dtype }, 'embedImages', photos, batch),
   });
 }
@@ -100,7 +101,7 @@ async function measureAll(title, unit, sides) {
 }
 
 /** What a second brought; a model that came to run elsewhere would be another measurement. */
-function ask(options, method, inputs, batch) {
+async function ask(options, method, inputs, batch) {
   const task = {
     options: { ...options, maxBatch: batch, maxTextBatch: batch },
     method,
@@ -108,18 +109,14 @@ function ask(options, method, inputs, batch) {
     warmUp: 2 * batch,
     count,
   };
-  const { perSecond, devices } = JSON.parse(script('gpu-runner.js', JSON.stringify(task)));
+  const { perSecond, devices } = JSON.parse(await script('gpu-runner.js', JSON.stringify(task)));
   if (devices.some((used) => used !== device))
     throw new Error(`Expected all models on ${device}, but they run on ${devices.join(', ')}.`);
   return perSecond;
 }
 
 function script(name, ...args) {
-  return execFileSync(process.execPath, [path.join('bench', 'support', name), ...args.map(String)], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'inherit'],
-    encoding: 'utf8',
-  });
+  return outputOf(process.execPath, [path.join('bench', 'support', name), ...args], root);
 }
 
 /** Why a small model can't be loaded on the device; undefined where it can. In a child: sharp has other work to do here. */

@@ -49,7 +49,7 @@ try {
   const machine = describeMachine(root, ['onnxruntime-node', 'sharp']);
   console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.versions.join(', ')}`);
   console.log(
-    `${files.length} files in random order (seed ${seed}), tasks clip, caption, face; ${minutes} minutes, ${warmUpMinutes} of them to warm up\n`,
+    `${files.length} files in random order (seed ${seed}), tasks clip, caption, face; ${minutes} minutes, ${warmUpMinutes} of them to warm up; one round, since it takes so long\n`,
   );
   const random = seededRandom(seed);
   while (minutesNow() < minutes) {

@@ -1,15 +1,16 @@
 // npm run bench -- old-loop: the whole way of a photo, Redis and HTTP included, by `clip-runner photos` and by the Python loops
 // that do the same: Pillow, processor and torch one photo at a time; onnxruntime one photo at a time; torch in batches. The
-// weights are the same, random and of full size, the photos JPEGs of 12 megapixels. BENCH_MODEL (vit-b-32 or vit-l-14),
+// weights are the same, random and of full size. BENCH_MODEL (vit-b-32 or vit-l-14), BENCH_KIND (jpeg12, jpeg24, png or webp),
 // BENCH_ROUNDS (5), BENCH_PHOTOS.
-import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { packagesWith, pythonWith } from '../scripts/python-venv.mjs';
+import { outputOf } from './support/children.js';
 import { makeClip } from './support/clip-model.js';
 import { cosines, measureSide, vectorsOf } from './support/photo-side.js';
-import { makePhotos } from './support/photos.js';
+import { makePhotos, photoKind } from './support/photos.js';
 import { startBenchRedis } from './support/redis.js';
-import { describeMachine, median, printGoals, printTable, ratioOf, saveJson } from './support/report.js';
+import { compare, describeMachine, median, printGoals, printTable, saveJson } from './support/report.js';
+import { LEFT_OVER_BATCHES, WARM_UP_BATCHES } from './support/steady.js';
 
 /** `photos`: that a peer gets in a round; `more`: times as many for what is faster, so that it is measured for as long. */
 const MODELS = {
@@ -26,15 +27,17 @@ const name = process.env.BENCH_MODEL ?? 'vit-b-32';
 const model = MODELS[name];
 if (model === undefined)
   throw new Error(`Expected BENCH_MODEL to be ${Object.keys(MODELS).join(' or ')}, but got ${name}`);
-const count = Number(process.env.BENCH_PHOTOS ?? model.photos);
+/** Whole batches, since a batch's callbacks come together. */
+const count = Math.ceil(Number(process.env.BENCH_PHOTOS ?? model.photos) / BATCH) * BATCH;
 
 const python = await pythonWith(path.join('tools', 'export', 'requirements.txt'));
 const packages = await packagesWith(path.join(peerFolder, 'requirements.txt'));
 const { graphs, weights } = await makeClip(name, root, cache);
-const photos = await makePhotos(cache, path.join(root, 'examples', 'photos'));
+const { kind, title } = photoKind();
+const photos = await makePhotos(cache, path.join(root, 'examples', 'photos'), undefined, kind);
 const redis = await startBenchRedis();
 
-const common = { root, redisUrl: redis.url, photos, tasks: ['clip'] };
+const common = { root, redisUrl: redis.url, photos, tasks: ['clip'], leftOver: LEFT_OVER_BATCHES * BATCH };
 const peer = (script, ...args) =>
   measureSide({
     ...common,
@@ -55,14 +58,13 @@ const ours = (dtype) =>
       FACE_ENABLED: '0',
       OCR_ENABLED: '0',
     },
-    warmUp: 2 * BATCH,
+    warmUp: WARM_UP_BATCHES * BATCH,
     count: count * model.more,
   });
-const floor = (graph, keep = 2.5) => {
+const floor = async (graph, keep = 2.5) => {
   const args = [path.join(graphs, 'onnx', graph), photos, BATCH, BATCH, count * model.more, keep].map(String);
   const script = path.join(root, 'bench', 'support', 'floor.js');
-  const stdio = ['ignore', 'pipe', 'inherit'];
-  return { rate: Number(execFileSync(process.execPath, [script, ...args], { cwd: root, stdio })) };
+  return { rate: Number(await outputOf(process.execPath, [script, ...args], root)) };
 };
 const sides = {
   'old loop (Pillow, torch)': () => peer('torch_loop.py', weights, '1'),
@@ -76,13 +78,13 @@ const sides = {
 };
 
 const machine = describeMachine(root, ['onnxruntime-node', 'sharp', 'piscina', 'ioredis', 'undici']);
-machine.python = pythonVersions();
+machine.python = await pythonVersions();
 console.log(
   `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Node ${machine.node}, ${machine.versions.join(', ')}; ` +
     machine.python,
 );
 console.log(
-  `${name}, random weights; ${count} photos of 12 megapixels a round for the loops, ${count * model.more} for clip-runner and ` +
+  `${name}, random weights; ${title}; ${count} a round for the loops, ${count * model.more} for clip-runner and ` +
     `the floor, after a warm-up; batches of ${BATCH}; ${rounds} rounds interleaved, each side started anew\n`,
 );
 const results = Object.fromEntries(Object.keys(sides).map((side) => [side, []]));
@@ -116,17 +118,18 @@ const fidelity = {
   q8: describeCosines(fp32, q8),
 };
 console.log(`\nCosine of the vectors, by photo: old loop and fp32 ${fidelity.loops}; fp32 and q8 ${fidelity.q8}`);
-const ratio = (property, side, base) => ratioOf(...[side, base].map((one) => column(property)[one]));
+const ratio = (property, side, base) => compare(...[side, base].map((one) => column(property)[one]));
 const goals = printGoals([
-  { what: 'fp32, photos/s to the old loop', value: ratio('rate', fp32, old), atLeast: model.fp32 },
-  { what: 'q8, photos/s to the old loop', value: ratio('rate', q8, old), atLeast: model.q8 },
-  { what: 'fp32, photos/s to onnxruntime one at a time', value: ratio('rate', fp32, onnxruntime), atLeast: 2 },
-  { what: 'fp32, photos/s to torch in batches', value: ratio('rate', fp32, batched), atLeast: 1 },
-  { what: 'fp32, photos/s to the floor', value: ratio('rate', fp32, floorFp32), atLeast: 0.95 },
-  { what: 'fp32, peak memory (PSS) to the old loop', value: ratio('pss', fp32, old), atMost: 0.6 },
-  { what: 'fp32, time to the first callback to the old loop', value: ratio('firstMs', fp32, old), atMost: 0.3 },
+  { what: 'fp32, photos/s to the old loop', ...ratio('rate', fp32, old), atLeast: model.fp32 },
+  { what: 'q8, photos/s to the old loop', ...ratio('rate', q8, old), atLeast: model.q8 },
+  { what: 'fp32, photos/s to onnxruntime one at a time', ...ratio('rate', fp32, onnxruntime), atLeast: 2 },
+  { what: 'fp32, photos/s to torch in batches', ...ratio('rate', fp32, batched), atLeast: 1 },
+  { what: 'fp32, photos/s to the floor', ...ratio('rate', fp32, floorFp32), atLeast: 0.95 },
+  { what: 'fp32, peak memory (PSS) to the old loop', ...ratio('pss', fp32, old), atMost: 0.6 },
+  { what: 'fp32, time to the first callback to the old loop', ...ratio('firstMs', fp32, old), atMost: 0.3 },
 ]);
-saveJson(root, `old-loop-${name}`, { machine, name, rounds, count, results, fidelity, goals });
+const suffix = kind === 'jpeg12' ? '' : `-${kind}`;
+saveJson(root, `old-loop-${name}${suffix}`, { machine, name, kind, rounds, count, results, fidelity, goals });
 
 /** One number per round of each side that has it. */
 function column(property) {
@@ -139,9 +142,9 @@ function describeCosines(left, right) {
   return `least ${found[0].toFixed(6)}, median ${median(found).toFixed(6)} of ${found.length}`;
 }
 
-function pythonVersions() {
+async function pythonVersions() {
   const code =
     'import platform, importlib.metadata as m; print("Python ", platform.python_version(), ' +
     '*(f", {n} {m.version(n)}" for n in ("torch", "transformers", "onnxruntime", "pillow")), sep="")';
-  return execFileSync(python, ['-c', code], { cwd: root, encoding: 'utf8' }).trim();
+  return (await outputOf(python, ['-c', code], root)).trim();
 }

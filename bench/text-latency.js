@@ -11,7 +11,7 @@ import { makeVit } from './support/vit.js';
 
 const root = path.resolve(import.meta.dirname, '..');
 const cache = path.join(root, 'bench', '.cache');
-const rounds = Number(process.env.BENCH_ROUNDS ?? 3);
+const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
 const count = Number(process.env.BENCH_TEXTS ?? 60);
 
 const model = makeVit('vit-b-32', cache);

@@ -1,8 +1,8 @@
 // `npm run bench -- <name>`: installs, builds and runs one bench of bench/.
+import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
-import { build, installDependencies, root, run } from './prepare.mjs';
-import { ensureRedis } from './redis.mjs';
+import { build, installDependencies, root } from './prepare.mjs';
 
 const names = readdirSync(path.join(root, 'bench'))
   .filter((name) => name.endsWith('.js'))
@@ -14,5 +14,7 @@ if (!names.includes(name)) {
 }
 installDependencies();
 build();
-ensureRedis();
-run(process.execPath, [path.join('bench', `${name}.js`), ...rest]);
+const bench = spawn(process.execPath, [path.join('bench', `${name}.js`), ...rest], { cwd: root, stdio: 'inherit' });
+// The bench ends what it has started; so it has to hear of it, and this process waits for that.
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => bench.kill(signal));
+bench.on('exit', (code) => process.exit(code ?? 1));

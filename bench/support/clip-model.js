@@ -1,9 +1,9 @@
 // A CLIP of full size with random weights in the two forms that the sides of a bench read: torch's, and the graphs that
 // tools/export makes of them.
-import { spawnSync } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { pythonWith } from '../../scripts/python-venv.mjs';
+import { outputOf } from './children.js';
 
 const DTYPES = ['fp32', 'q8'];
 
@@ -14,13 +14,12 @@ export async function makeClip(name, root, cache) {
   if (existsSync(path.join(graphs, 'onnx', 'vision_model_quantized.onnx'))) return { graphs, weights };
   console.log(`Making the model (random weights, the size of ${name}) …`);
   const python = await pythonWith(path.join('tools', 'export', 'requirements.txt'));
-  const call = (...args) => {
-    const { status } = spawnSync(python, args, { cwd: root, stdio: ['ignore', 2, 2] });
-    if (status !== 0) throw new Error(`${args[0]} ended with ${status}`);
-  };
   const tokenizer = path.join(root, 'test', 'fixtures', 'tokenizers', 'clip-bpe');
-  rmSync(graphs, { recursive: true, force: true });
-  call(path.join('bench', 'peers', 'clip', 'make_model.py'), name, tokenizer, weights);
-  call(path.join('tools', 'export', 'export_clip.py'), weights, graphs, '--dtype', ...DTYPES);
+  const part = `${graphs}.part`;
+  for (const folder of [graphs, part]) rmSync(folder, { recursive: true, force: true });
+  await outputOf(python, [path.join('bench', 'peers', 'clip', 'make_model.py'), name, tokenizer, weights], root);
+  const dtypes = ['--dtype', ...DTYPES];
+  await outputOf(python, [path.join('tools', 'export', 'export_clip.py'), weights, part, ...dtypes], root);
+  renameSync(part, graphs);
   return { graphs, weights };
 }

@@ -1,6 +1,7 @@
 // `clip-runner photos` with a real Redis and a real HTTP receiver; answers photos/s between two callbacks.
 import { readdirSync } from 'node:fs';
 import { startPhotos } from './photos-command.js';
+import { LEFT_OVER_BATCHES } from './steady.js';
 
 export async function measureCommand({ root, model, photos, batch, warmUp, count, redisUrl, dim, device = 'auto' }) {
   const files = readdirSync(photos).sort();
@@ -24,7 +25,8 @@ export async function measureCommand({ root, model, photos, batch, warmUp, count
       if (done === warmUp + count) finish(performance.now());
     },
   });
-  const elements = Array.from({ length: warmUp + count }, (_, i) =>
+  const total = warmUp + count + LEFT_OVER_BATCHES * batch;
+  const elements = Array.from({ length: total }, (_, i) =>
     JSON.stringify({ photo_id: i + 1, user_id: 1, path: files[i % files.length], tasks: ['clip'] }),
   );
   try {

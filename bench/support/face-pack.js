@@ -2,23 +2,26 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { makeResnet50 } from './resnet.js';
+import { makeScrfd } from './scrfd.js';
 
+const MADE = 'a made SCRFD-10g, which finds no face anywhere, and a made ResNet-50, which so has nothing to do';
 const NAMES = { detection: /^(?:det_|scrfd_)[\w.-]*\.onnx$/, recognition: /^(?:w600k_|glintr|arcface)[\w.-]*\.onnx$/ };
 
 /**
  * Links to a pack's graphs: `folder` with `detection/model.onnx` and `recognition/model.onnx`, `flat` with both side by
- * side, as insightface has them. With BENCH_RECOGNISER=resnet50 a made recogniser of that size takes the pack's place.
- * Ends the process where there is no pack.
+ * side, as insightface has them. With BENCH_RECOGNISER=resnet50 a made recogniser of that size takes the pack's place. Where
+ * none is given, both are made, of the sizes of `buffalo_l`'s, and `findsFaces` is false. Ends the process where there is no pack.
  */
 export function linkPack(given, cache) {
   const source = path.resolve(given ?? '');
-  const detection = given === undefined ? undefined : findGraph(source, 'detection');
-  const isMade = process.env.BENCH_RECOGNISER === 'resnet50';
+  const findsFaces = given !== undefined;
+  const isMade = !findsFaces || process.env.BENCH_RECOGNISER === 'resnet50';
+  const detection = findsFaces ? findGraph(source, 'detection') : makeScrfd(cache);
   const recognition = isMade ? makeResnet50(cache) : findGraph(source, 'recognition');
   if (detection === undefined || recognition === undefined) {
     console.error(
-      `Expected the folder of a face pack as argument (${given === undefined ? 'none was given' : `${given} is none`}): ` +
-        "insightface's, such as ~/.insightface/models/buffalo_l, or one with detection/model.onnx and recognition/model.onnx.",
+      `Expected the folder of a face pack as argument (${given} is none): insightface's, such as ` +
+        '~/.insightface/models/buffalo_l, or one with detection/model.onnx and recognition/model.onnx.',
     );
     process.exit(2);
   }
@@ -34,7 +37,8 @@ export function linkPack(given, cache) {
     symlinkSync(file, path.join(folder, place));
   }
   return {
-    title: isMade ? `${source} with a made ResNet-50 as recogniser` : source,
+    title: findsFaces ? `${source}${isMade ? ' with a made ResNet-50 as recogniser' : ''}` : MADE,
+    findsFaces,
     folder: path.join(folder, 'parts'),
     flat: path.join(folder, 'flat'),
   };

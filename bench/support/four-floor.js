@@ -5,7 +5,9 @@ import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { Tensor } from 'onnxruntime-node';
 import sharp from 'sharp';
-import { openBare, openSession } from './bare-session.js';
+import { openCaptioner } from './bare-captioner.js';
+import { bestOfSessions, openBare } from './bare-session.js';
+import { measureLoop } from './steady.js';
 
 const { clip, blip, faces, ocr, photos, batch, newTokens, facesAPhoto, linesAPhoto, warmUp, count } = JSON.parse(
   process.argv[2],
@@ -20,37 +22,33 @@ const pictures = new Map();
 const files = readdirSync(photos)
   .sort()
   .map((name) => path.join(photos, name));
-const embed = await openBare(path.join(clip, 'onnx', 'vision_model.onnx'), 224);
-const embedText = await openSession(path.join(clip, 'onnx', 'text_model.onnx'));
-const encoder = await openSession(path.join(blip, 'onnx', 'vision_model.onnx'));
-const decoder = await openSession(path.join(blip, 'onnx', 'text_decoder_with_past_model.onnx'));
-const detect = await openBare(path.join(faces, 'detection', 'model.onnx'), 640);
-const recognise = await openBare(path.join(faces, 'recognition', 'model.onnx'), 112);
-const graph = (name) => openSession(path.join(ocr, 'assets', name));
-const findLines = await graph('ch_PP-OCRv4_det_infer.onnx');
-const readLines = await graph('ch_PP-OCRv4_rec_infer.onnx');
 
-await loop(warmUp);
-const startedAt = performance.now();
-await loop(count);
-console.log((count / (performance.now() - startedAt)) * 1000);
+console.log(await bestOfSessions(measure));
 
-async function loop(total) {
-  let next = decodeBatch(0);
-  for (let done = 0; done < total; done += batch) {
-    await next;
-    next = decodeBatch(done + batch);
-    await embed(batch, batch);
-    await describe(batch);
-    for (let photo = 0; photo < batch; photo++) {
-      await detect(1, 1);
-      await findLines.run({ [findLines.inputNames[0]]: picture(1, MAP) });
-    }
-    await recognise(batch * facesAPhoto, batch);
-    const lines = batch * linesAPhoto;
-    if (lines > 0) await readLines.run({ [readLines.inputNames[0]]: picture(lines, LINE) });
-  }
-  await next;
+async function measure(open) {
+  const embed = await openBare(path.join(clip, 'onnx', 'vision_model.onnx'), 224, open);
+  const describe = await openCaptioner(blip, open);
+  const embedText = await open(path.join(clip, 'onnx', 'text_model.onnx'));
+  const detect = await openBare(path.join(faces, 'detection', 'model.onnx'), 640, open);
+  const recognise = await openBare(path.join(faces, 'recognition', 'model.onnx'), 112, open);
+  const graph = (name) => open(path.join(ocr, 'assets', name));
+  const findLines = await graph('ch_PP-OCRv4_det_infer.onnx');
+  const readLines = await graph('ch_PP-OCRv4_rec_infer.onnx');
+  const lines = batch * linesAPhoto;
+  return measureLoop({
+    ...{ batch, warmUp, count, decode: decodeBatch },
+    async run() {
+      await embed(batch, batch);
+      await describe(picture(batch, [384, 384]), newTokens);
+      await embedText.run({ input_ids: ids(batch, newTokens + 2) });
+      for (let photo = 0; photo < batch; photo++) {
+        await detect(1, 1);
+        await findLines.run({ [findLines.inputNames[0]]: picture(1, MAP) });
+      }
+      await recognise(batch * facesAPhoto, batch);
+      if (lines > 0) await readLines.run({ [readLines.inputNames[0]]: picture(lines, LINE) });
+    },
+  });
 }
 
 function decodeBatch(start) {
@@ -61,25 +59,6 @@ function decodeBatch(start) {
         .toBuffer(),
     ),
   );
-}
-
-/** Sentences of `newTokens` steps, and CLIP's vectors of them. */
-async function describe(rows) {
-  let past = presentOf(await encoder.run({ [encoder.inputNames[0]]: picture(rows, [384, 384]) }));
-  for (const name of decoder.inputNames.filter((input) => input.includes('.decoder.'))) {
-    const { dims } = past[name.replace('.decoder.', '.encoder.')];
-    past[name] = new Tensor('float32', new Float32Array(), [rows, dims[1], 0, dims[3]]);
-  }
-  for (let step = 0; step < newTokens; step++) {
-    const made = await decoder.run({ input_ids: ids(rows, 1), ...past });
-    past = { ...past, ...presentOf(made) };
-  }
-  await embedText.run({ input_ids: ids(rows, newTokens + 2) });
-}
-
-function presentOf(outputs) {
-  const present = Object.entries(outputs).filter(([name]) => name.startsWith('present.'));
-  return Object.fromEntries(present.map(([name, tensor]) => [name.replace('present.', 'past_key_values.'), tensor]));
 }
 
 function ids(rows, length) {

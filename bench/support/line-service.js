@@ -1,16 +1,15 @@
 // A program that answers lines of JSON with lines of JSON, so that two of them can be asked in turn.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { ended, startChild } from './children.js';
 
 /** Starts the program and waits for its line `ready`. What else it prints before that is left out. */
 export async function startLineService(program, args, cwd, env = {}) {
-  const child = spawn(program, args, { cwd, stdio: ['pipe', 'pipe', 2], env: { ...process.env, ...env } });
+  const child = startChild(program, args, { cwd, stdio: ['pipe', 'pipe', 2], env: { ...process.env, ...env } });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const nextLine = async () => {
     const { value, done } = await lines.next();
-    if (done) throw new Error(`${program} ${args[0]} ended.`);
+    if (done) throw new Error(`${program} ${args[0]} ended with ${await ended(child)}.`);
     return value;
   };
   while ((await nextLine()) !== 'ready');
@@ -26,7 +25,7 @@ export async function startLineService(program, args, cwd, env = {}) {
     },
     async stop() {
       child.stdin.end();
-      if (child.exitCode === null) await once(child, 'exit');
+      await ended(child);
     },
   };
 }

@@ -2,6 +2,7 @@
 // node memory-runner.js <model folder> <photo folder> <batch> <warm-up> <count>; prints photos/s.
 import { readdirSync } from 'node:fs';
 import { createRunner, memoryQueue, memorySink } from 'clip-runner';
+import { LEFT_OVER_BATCHES } from './steady.js';
 
 const [model, folder, batchText, warmUpText, countText] = process.argv.slice(2);
 const [batch, warmUp, count] = [batchText, warmUpText, countText].map(Number);
@@ -14,8 +15,9 @@ const runner = createRunner({
   models: [{ label: 'bench', name: model }],
   roots: [folder],
   maxBatch: batch,
+  tuning: 'off',
 });
-for (let i = 0; i < warmUp + count; i++) {
+for (let i = 0; i < warmUp + count + LEFT_OVER_BATCHES * batch; i++) {
   queue.push({ photo_id: i + 1, user_id: 1, path: files[i % files.length], tasks: ['clip'] });
 }
 let startedAt = 0;

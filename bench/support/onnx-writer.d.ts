@@ -13,6 +13,7 @@ export class GraphWriter {
   ): string;
   weight(dims: readonly number[], std?: number, mean?: number): string;
   integers(values: readonly number[]): string;
+  floats(values: readonly number[]): string;
   scalar(value: number): string;
   finish(
     inputs: Readonly<Record<string, TensorFacts>>,

@@ -47,6 +47,10 @@ export class GraphWriter {
     return this.#initializer('int64', [values.length], BigInt64Array.from(values.map(BigInt)));
   }
 
+  floats(values) {
+    return this.#numbers([values.length], Float32Array.from(values));
+  }
+
   scalar(value) {
     return this.#numbers([], Float32Array.of(value));
   }

@@ -1,40 +1,34 @@
 // node bench/support/open-session.js <graph.onnx>: how long a session takes to open and how much memory the process has at
 // its peak, with the graph as it is and as it was prepared for this machine; each in a process of its own.
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { outputOf, removeFolder, temporaryFolder } from './children.js';
 
 const [graph, mode] = process.argv.slice(2);
-if (mode === undefined) compare();
+if (mode === undefined) await compare();
 else await measure(mode);
 
-function compare() {
-  const folder = mkdtempSync(path.join(tmpdir(), 'clip-runner-bench-'));
+async function compare() {
+  const folder = temporaryFolder('clip-runner-bench-');
   try {
     const prepared = path.join(folder, 'model.onnx');
-    call([path.resolve(import.meta.dirname, '../../dist/prepare.js'), graph, prepared, 'weights.bin']);
+    await call([path.resolve(import.meta.dirname, '../../dist/prepare.js'), graph, prepared, 'weights.bin']);
     for (const [file, level] of [
       [graph, 'all'],
       [prepared, 'disabled'],
       [graph, 'all'],
       [prepared, 'disabled'],
     ]) {
-      console.log(`${level === 'all' ? 'as it is ' : 'prepared'} ${call([import.meta.filename, file, level])}`);
+      console.log(`${level === 'all' ? 'as it is ' : 'prepared'} ${await call([import.meta.filename, file, level])}`);
     }
   } finally {
-    rmSync(folder, { recursive: true });
+    removeFolder(folder);
   }
 }
 
-function call(args) {
-  const { status, stdout } = spawnSync(process.execPath, args, {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  if (status !== 0) throw new Error(`${args[0]} ended with ${status}`);
-  return stdout.trim();
+async function call(args) {
+  return (await outputOf(process.execPath, args)).trim();
 }
 
 async function measure(graphOptimizationLevel) {

@@ -7,17 +7,20 @@ import { startPhotos } from './photos-command.js';
 const SAMPLE_MS = 250;
 
 /**
- * Answers `{ rate, firstMs, pss, rss, callbacks }`: photos/s from the end of the warm-up to the last callback, the time from
- * the start of the process to its first callback, peaks of memory in MiB, and the first callbacks, about one for each file.
- * `perPhoto`: callbacks that a photo has.
+ * Answers `{ rate, firstMs, pss, rss, callbacks }`: photos/s from the photo that ends the warm-up to the last one that counts,
+ * the time from the start of the process to its first callback, peaks of memory in MiB, and the callbacks of the first
+ * photo of each file. A photo is done with the last of its `perPhoto` callbacks. Behind those that count there are `leftOver` more, so
+ * that there is as much in hand at the end as at the beginning.
  */
-export async function measureSide({ root, redisUrl, command, env, photos, tasks, perPhoto = 1, warmUp, count }) {
+export async function measureSide(options) {
+  const { root, redisUrl, command, env, photos, tasks, perPhoto = 1, warmUp, count, leftOver } = options;
   const files = readdirSync(photos).sort();
-  const elements = Array.from({ length: warmUp + count }, (_, i) =>
+  const elements = Array.from({ length: warmUp + count + leftOver }, (_, i) =>
     JSON.stringify({ photo_id: i + 1, user_id: 1, path: files[i % files.length], tasks }),
   );
   const bodies = [];
-  let [firstAt, warmAt] = [0, 0];
+  const missing = new Map();
+  let [firstAt, warmAt, photosDone] = [0, 0, 0];
   let finish;
   const finished = new Promise((resolve) => (finish = resolve));
   const runner = await startPhotos({
@@ -29,9 +32,14 @@ export async function measureSide({ root, redisUrl, command, env, photos, tasks,
     onCallback(done, url, body) {
       const now = performance.now();
       if (done === 1) firstAt = now;
-      if (done === warmUp * perPhoto) warmAt = now;
-      if (bodies.length < files.length * perPhoto) bodies.push({ url, body });
-      if (done === (warmUp + count) * perPhoto) finish(now);
+      const photo = photoOf(url);
+      if (Number(photo) <= files.length) bodies.push({ url, body });
+      const left = (missing.get(photo) ?? perPhoto) - 1;
+      missing.set(photo, left);
+      if (left !== 0) return;
+      photosDone += 1;
+      if (photosDone === warmUp) warmAt = now;
+      if (photosDone === warmUp + count) finish(now);
     },
   });
   const peak = { rss: 0, pss: 0 };
@@ -58,7 +66,11 @@ export async function measureSide({ root, redisUrl, command, env, photos, tasks,
 /** Image embeddings by photo. */
 export function vectorsOf(callbacks) {
   const images = callbacks.filter(({ modality }) => modality === 'image');
-  return Object.fromEntries(images.map(({ url, embedding }) => [/photos\/(\d+)\//.exec(url)[1], embedding]));
+  return Object.fromEntries(images.map(({ url, embedding }) => [photoOf(url), embedding]));
+}
+
+function photoOf(url) {
+  return /photos\/(\d+)\//.exec(url)[1];
 }
 
 /** Cosines of the photos that both have. */

@@ -1,9 +1,9 @@
 // `clip-runner photos`, or a program that takes its place, with a receiver for its callbacks and a list of its own.
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import path from 'node:path';
 import { Redis } from 'ioredis';
+import { endChild, ended, startChild } from './children.js';
 
 /**
  * `onCallback(count, url, body)` is called with each callback. `elements` are in the list before the program starts.
@@ -24,7 +24,7 @@ export async function startPhotos({ root, redisUrl, env, command, elements = [],
   if (elements.length > 0) await redis.lpush(queue, ...elements);
   const [program, ...args] = command ?? [process.execPath, path.join(root, 'dist', 'cli.js'), 'photos'];
   const startedAt = performance.now();
-  const child = spawn(program, args, {
+  const child = startChild(program, args, {
     cwd: root,
     stdio: ['ignore', 'ignore', 'pipe'],
     env: {
@@ -40,8 +40,8 @@ export async function startPhotos({ root, redisUrl, env, command, elements = [],
   let errors = '';
   child.stderr.on('data', (data) => (errors = (errors + data).slice(-10_000)));
   /** Rejects when the command ends before it is told to. */
-  const died = once(child, 'exit').then(([code]) =>
-    Promise.reject(new Error(`${path.basename(program)} ${args.join(' ')} ended with ${code}: ${errors}`)),
+  const died = ended(child).then((how) =>
+    Promise.reject(new Error(`${path.basename(program)} ${args.join(' ')} ended with ${how}: ${errors}`)),
   );
   died.catch(() => undefined);
   return {
@@ -52,13 +52,13 @@ export async function startPhotos({ root, redisUrl, env, command, elements = [],
     pid: child.pid,
     callbacks: () => count,
     async stop() {
-      if (child.exitCode === null) {
-        child.kill('SIGTERM');
-        await once(child, 'exit');
-      }
-      await redis.del(queue, `${queue}_dlq`);
+      await endChild(child);
+      // Jobs that are left over, in whatever list.
+      const left = await redis.keys(`*${queue}*`);
+      if (left.length > 0) await redis.del(left);
       await redis.quit();
       server.close();
+      server.closeAllConnections();
     },
   };
 }

@@ -37,7 +37,8 @@ export function peakMemoryMiB(pid) {
   return Math.round(peaks.reduce((sum, kib) => sum + Number(kib), 0) / 1024);
 }
 
-function withDescendants(pid) {
+/** The process and all that it started, as far as they can be told: elsewhere than on Linux the process alone. */
+export function withDescendants(pid) {
   const found = [pid];
   for (let place = 0; place < found.length; place++) {
     // Each thread lists the processes that it started.

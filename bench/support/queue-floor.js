@@ -1,5 +1,6 @@
-// The least that a Redis queue which loses nothing can do: LMOVE a handful of elements into a list of one's own, then LREM
-// each, in one pipeline per step. fork(queue-floor.js, [url, queue, handful]); tells its parent as queue-runner.js does.
+// The least that a Redis queue which loses nothing can do: LREM each of a handful of elements from a list of one's own and LMOVE
+// the next handful into it, in one pipeline, so that there is one wait a handful. fork(queue-floor.js, [url, queue, handful]);
+// tells its parent as queue-runner.js does.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 
@@ -20,20 +21,19 @@ let isOver = false;
 process.once('SIGTERM', () => (isOver = true));
 await redis.ping();
 process.send({ ready: true });
-while (!isOver) {
-  const claim = redis.pipeline();
-  for (let i = 0; i < Number(handful); i++) claim.lmove(queue, own, 'RIGHT', 'LEFT');
-  const elements = (await claim.exec()).map(([, element]) => element).filter((element) => element !== null);
-  if (elements.length === 0) {
-    if (done > 0) tell();
-    await sleep(5);
-    continue;
-  }
-  const acknowledge = redis.pipeline();
-  for (const element of elements) acknowledge.lrem(own, -1, element);
-  await acknowledge.exec();
-  done += elements.length;
-  if (performance.now() - toldAt >= TELL_EVERY_MS) tell();
+let held = [];
+while (!isOver || held.length > 0) {
+  const step = redis.pipeline();
+  for (const element of held) step.lrem(own, -1, element);
+  if (!isOver) for (let i = 0; i < Number(handful); i++) step.lmove(queue, own, 'RIGHT', 'LEFT');
+  const answers = await step.exec();
+  done += held.length;
+  held = answers
+    .slice(held.length)
+    .map(([, element]) => element)
+    .filter((element) => element !== null);
+  if (done > 0 && (held.length === 0 || performance.now() - toldAt >= TELL_EVERY_MS)) tell();
+  if (held.length === 0 && !isOver) await sleep(5);
 }
 await redis.quit();
 process.disconnect();

@@ -1,12 +1,12 @@
 // Processes that take jobs from a queue and tell how many they have done: queue-runner.js, queue-floor.js and their peers.
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
+import { endChild, ended, forkChild } from './children.js';
 
 /** Starts processes of `script` with `args`; answers how to wait for what they do, and how to end them. */
 export async function startWorkers({ script, args, processes = 1, root }) {
   const workers = Array.from({ length: processes }, () =>
-    fork(path.join(root, script), args.map(String), { cwd: root }),
+    forkChild(path.join(root, script), args.map(String), { cwd: root }),
   );
   const processorMs = new Map();
   let done = 0;
@@ -19,12 +19,17 @@ export async function startWorkers({ script, args, processes = 1, root }) {
       failure ??= failed && new Error(failed);
       wake();
     });
-    worker.once('exit', (code) => {
-      failure ??= code === 0 ? undefined : new Error(`${script} ended with ${code}`);
+    void ended(worker).then((how) => {
+      failure ??= how === '0' ? undefined : new Error(`${script} ended with ${how}`);
       wake();
     });
   }
-  await Promise.all(workers.map((worker) => once(worker, 'message')));
+  try {
+    await Promise.all(workers.map(firstMessage));
+  } catch (thrown) {
+    await stop();
+    throw thrown;
+  }
   return {
     pids: workers.map(({ pid }) => pid),
     done: () => done,
@@ -33,13 +38,17 @@ export async function startWorkers({ script, args, processes = 1, root }) {
       while (done < total && !failure) await new Promise((resolve) => (wake = resolve));
       if (failure) throw failure;
     },
-    async stop() {
-      await Promise.all(
-        workers.map(async (worker) => {
-          worker.kill('SIGTERM');
-          if (worker.exitCode === null) await once(worker, 'exit');
-        }),
-      );
-    },
+    stop,
   };
+
+  function firstMessage(worker) {
+    const early = ended(worker).then((how) => {
+      throw new Error(`${script} ended with ${how} before it was ready`);
+    });
+    return Promise.race([once(worker, 'message'), early]);
+  }
+
+  async function stop() {
+    await Promise.all(workers.map((worker) => endChild(worker)));
+  }
 }

@@ -1,31 +1,32 @@
-// A private Redis for a bench, or the one of REDIS_URL.
-import { spawn } from 'node:child_process';
+// A Redis for a bench alone, never the one of REDIS_URL: a bench counts what the server does.
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { Redis } from 'ioredis';
+import { ensureRedis } from '../../scripts/redis.mjs';
+import { endChild, ended, removeFolder, startChild, temporaryFolder } from './children.js';
 
-/** `settings`: further lines of a private server's configuration. */
+/** `settings`: further lines of the server's configuration. Where there is no `redis-server`, it ends the bench and says so. */
 export async function startBenchRedis(settings = {}) {
-  if (process.env.REDIS_URL) return { url: process.env.REDIS_URL, stop: () => Promise.resolve() };
+  ensureRedis();
   const port = await freePort();
-  const dir = await mkdtemp(path.join(tmpdir(), 'bench-redis-'));
+  const dir = temporaryFolder('bench-redis-');
   const lines = { port: String(port), bind: '127.0.0.1', dir, save: '', appendonly: 'no', ...settings };
   const args = Object.entries(lines).flatMap(([name, value]) => [`--${name}`, value]);
-  const server = spawn('redis-server', args, { stdio: 'ignore' });
+  const server = startChild('redis-server', args, { stdio: 'ignore' });
   const url = `redis://127.0.0.1:${port}/0`;
   const client = new Redis(url, { retryStrategy: () => 50, maxRetriesPerRequest: null });
   client.on('error', () => undefined);
-  await client.ping();
+  const early = ended(server).then((how) => {
+    throw new Error(`redis-server ended with ${how}`);
+  });
+  early.catch(() => undefined);
+  await Promise.race([client.ping(), early]);
   await client.quit();
   return {
     url,
     async stop() {
-      server.kill('SIGTERM');
-      await once(server, 'exit');
-      await rm(dir, { recursive: true, force: true });
+      await endChild(server);
+      removeFolder(dir);
     },
   };
 }

@@ -23,32 +23,40 @@ export function median(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** `rows`: { name: number[] }, one number per round. Ratios are medians of the pairwise ratios to the first row. */
+/** `rows`: { name: number[] }, one number per round. Ratios are those of the medians to the first row's, and by round. */
 export function printTable(rows, unit) {
   const [[baseName, base]] = Object.entries(rows);
   const width = Math.max(...Object.keys(rows).map((name) => name.length));
-  console.log(`${''.padEnd(width)}  ${`median ${unit}`.padStart(16)}  ${'min – max'.padStart(15)}  to "${baseName}"`);
+  console.log(
+    `${''.padEnd(width)}  ${`median ${unit}`.padStart(16)}  ${'min – max'.padStart(15)}  to "${baseName}" (by round)`,
+  );
   for (const [name, values] of Object.entries(rows)) {
-    const ratio = ratioOf(values, base);
-    const spread = `${Math.min(...values).toFixed(2)} – ${Math.max(...values).toFixed(2)}`;
-    console.log(
-      `${name.padEnd(width)}  ${median(values).toFixed(2).padStart(16)}  ${spread.padStart(15)}  ${ratio.toFixed(3)}`,
-    );
+    const { value, rounds } = compare(values, base);
+    const cells = [median(values).toFixed(2).padStart(16), spreadOf(values, 2).padStart(15)];
+    console.log(`${name.padEnd(width)}  ${cells.join('  ')}  ${value.toFixed(3)} (${spreadOf(rounds, 3)})`);
   }
 }
 
-/** The median of one row's ratios to another, round by round. */
-export function ratioOf(values, base) {
-  return median(values.map((value, round) => value / base[round]));
+/** One row against another: `value`, the ratio of their medians, and the ratios round by round. */
+export function compare(values, base) {
+  return { value: median(values) / median(base), rounds: values.map((value, round) => value / base[round]) };
 }
 
-/** `goals`: { what, value, atLeast } or { what, value, atMost }; answers them with `isMet`. */
+export function spreadOf(values, digits) {
+  return `${Math.min(...values).toFixed(digits)} – ${Math.max(...values).toFixed(digits)}`;
+}
+
+/**
+ * `goals`: { what, value, atLeast } or { what, value, atMost }, with `rounds` where there is one value a round; answers them
+ * with `isMet`.
+ */
 export function printGoals(goals) {
   console.log('\nGoals');
   return goals.map((goal) => {
     const isMet = goal.atLeast === undefined ? goal.value <= goal.atMost : goal.value >= goal.atLeast;
     const bound = goal.atLeast === undefined ? `at most ${goal.atMost}` : `at least ${goal.atLeast}`;
-    console.log(`  ${goal.what}: ${bound}; ${goal.value.toFixed(3)}, ${isMet ? 'met' : 'MISSED'}`);
+    const byRound = goal.rounds === undefined ? '' : ` (by round ${spreadOf(goal.rounds, 3)})`;
+    console.log(`  ${goal.what}: ${bound}; ${goal.value.toFixed(3)}${byRound}, ${isMet ? 'met' : 'MISSED'}`);
     return { ...goal, isMet };
   });
 }

@@ -1,0 +1,3 @@
+export function startBenchRedis(
+  settings?: Readonly<Record<string, string>>,
+): Promise<{ readonly url: string; stop(): Promise<void> }>;
