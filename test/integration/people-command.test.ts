@@ -358,6 +358,26 @@ describe('clip-runner people, a server that fails while albums are made', () => 
     expect((await gallery.run(server)).facts).toMatchObject({ made: [], refused: [{ photo_ids: ANN }], doubtful: [] });
   });
 
+  it('waits for a server that is busy, and says so', async () => {
+    const busy = { status: 429, headers: { 'retry-after': '1' } };
+    const seen = new Set<string>();
+    const server = await serve({
+      respond: ({ method, path }) => (seen.size < seen.add(`${method} ${path}`).size ? busy : undefined),
+    });
+    const { code, log } = await gallery.run(server);
+    expect([code, photosOf(server)]).toEqual([0, [ANN, BOB]]);
+    expect(log.filter(({ msg }) => msg.startsWith('will be tried again')).length).toBeGreaterThan(1);
+  });
+
+  it('waits no longer when it is told to stop', async () => {
+    const server = await serve({ respond: () => ({ status: 503, headers: { 'retry-after': '3600' } }) });
+    const command = gallery.start(server);
+    await until('it waits', () => command.log.some(({ msg }) => msg.startsWith('will be tried again')));
+    expect(await command.kill('SIGINT')).toBe(1);
+    expect(command.stderr).toContain('Stopped by SIGINT before it was done.');
+    expect(server.requests).toHaveLength(1);
+  });
+
   it('makes the album again that it was killed at', async () => {
     const server = await serve({
       respond: (request, self) => (isAlbum(request) && self.albums.length === 1 ? { hang: true } : undefined),

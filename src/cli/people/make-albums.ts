@@ -1,4 +1,5 @@
 import { coerceError, systemCode, type RunnerError } from '../../errors.js';
+import { askAgain, type Patience } from '../ask-again.js';
 import type { Gallery } from '../gallery-access.js';
 import { requestJson } from '../json-request.js';
 import { isObject, unwrap } from '../search-hits.js';
@@ -49,8 +50,8 @@ export interface MakeOptions {
   readonly identity: string;
   /** A new signal for each request. */
   readonly ask: () => Gallery;
-  /** Ends it after the album in hand. */
-  readonly signal: AbortSignal;
+  /** Its signal ends it after the album in hand. */
+  readonly patience: Patience;
 }
 
 /**
@@ -59,17 +60,17 @@ export interface MakeOptions {
  */
 export async function makeAlbums(
   plans: readonly AlbumPlan[],
-  { book, identity, ask, signal }: MakeOptions,
+  { book, identity, ask, patience }: MakeOptions,
 ): Promise<MadeAlbums> {
   const made: { plan: AlbumPlan; id: number | string | null }[] = [];
   const refused: { plan: AlbumPlan; error: RunnerError }[] = [];
   for (const [place, plan] of plans.entries()) {
-    if (signal.aborted) return { made, refused, left: plans.slice(place) };
+    if (patience.signal.aborted) return { made, refused, left: plans.slice(place) };
     const before = book.albums;
     const record: AlbumRecord = { ...recordOf(plan, identity), id: null, state: 'pending' };
     await book.save([...before, record]);
     try {
-      const id = await makeAlbum(ask(), plan);
+      const id = await askAgain(() => makeAlbum(ask(), plan), isSurelyNotMade, patience);
       await book.save([...before, { ...record, id, state: 'made' }]);
       made.push({ plan, id });
     } catch (thrown) {
@@ -106,6 +107,11 @@ async function makeAlbum(
 
 /** Errors before the request was on its way. */
 const NOT_SENT: readonly (string | undefined)[] = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT'];
+
+/** Whether the server did not take the request up, and may do so later. A broken connection does not tell. */
+function isSurelyNotMade({ code, reason, cause }: RunnerError): boolean {
+  return code === 'HTTP_RATE_LIMITED' || reason === 'http_503' || NOT_SENT.includes(systemCode(cause));
+}
 
 /** Whether the album may be there all the same: the connection broke, or no answer came in time. */
 function mayBeMade({ code, reason, cause }: RunnerError): boolean {

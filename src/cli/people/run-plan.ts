@@ -1,6 +1,7 @@
 import type { FaceModel } from '../../model.js';
 import { isForNoCommerce } from '../../licence.js';
 import { resolveFaceModel } from '../../models/resolve-face.js';
+import type { Patience } from '../ask-again.js';
 import type { Gallery } from '../gallery-access.js';
 import { logDownloads, logLicence } from '../log-events.js';
 import { print, say } from '../models/table.js';
@@ -24,7 +25,12 @@ export async function runPlan(plan: PeoplePlan, tools: PeopleTools): Promise<num
   const ask = (...signals: readonly AbortSignal[]): Gallery => {
     return { ...access, signal: AbortSignal.any([AbortSignal.timeout(timeoutMs), ...signals]) };
   };
-  const list = await listPhotos(() => ask(signal));
+  const patience: Patience = {
+    signal,
+    onWait: (waitMs, { code, message }) =>
+      log.warn({ waitMs: Math.round(waitMs), code }, `will be tried again: ${message}`),
+  };
+  const list = await listPhotos(() => ask(signal), patience);
   const photos = plan.maxPhotos === 0 ? list.photos : list.photos.slice(0, plan.maxPhotos);
   log.info({ listed: list.photos.length, taken: photos.length }, 'photos listed');
 
@@ -51,7 +57,7 @@ export async function runPlan(plan: PeoplePlan, tools: PeopleTools): Promise<num
   if (!plan.isDryRun) {
     signal.throwIfAborted();
     await book.save(changes.map((change) => renewRecord(change, scan.found, identity)));
-    made = await makeAlbums(plans, { book, identity, ask, signal });
+    made = await makeAlbums(plans, { book, identity, ask, patience });
   }
   return tell({ ...findings, made }, plan.isJson);
 }

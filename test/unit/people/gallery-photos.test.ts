@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { listPhotos, type PhotoList } from '../../../src/cli/people/gallery-photos.js';
+import { patiently } from '../../support/people.js';
 import { startScriptedServer, type Reply, type ScriptedServer } from '../../support/scripted-server.js';
 
 const servers: ScriptedServer[] = [];
@@ -7,7 +8,7 @@ afterEach(() => Promise.all(servers.splice(0).map((server) => server.close())));
 
 async function list(
   script: (path: string, index: number) => unknown,
-): Promise<PhotoList & { readonly asked: readonly string[] }> {
+): Promise<PhotoList & { readonly asked: readonly string[]; readonly waits: readonly number[] }> {
   const server = await startScriptedServer({
     script: ({ path }, index) => {
       const answer = script(path, index);
@@ -16,12 +17,13 @@ async function list(
   });
   servers.push(server);
   const ask = () => ({ baseUrl: `${server.url}/base`, accessToken: 'token', signal: AbortSignal.timeout(10_000) });
-  const found = await listPhotos(ask);
-  return { ...found, asked: server.requests.map(({ path }) => path) };
+  const { patience, waits } = patiently();
+  const found = await listPhotos(ask, patience);
+  return { ...found, asked: server.requests.map(({ path }) => path), waits };
 }
 
 const isReply = (answer: unknown): answer is Reply =>
-  typeof answer === 'object' && answer !== null && 'status' in answer;
+  typeof answer === 'object' && answer !== null && ('status' in answer || 'drop' in answer);
 const photos = (...ids: readonly unknown[]): object[] => ids.map((id) => ({ id, url: `/u/${String(id)}.jpg` }));
 
 describe('the list of photos', () => {
@@ -46,6 +48,20 @@ describe('the list of photos', () => {
   it('fails where a further page fails for other reasons: a part is not the whole', async () => {
     const failing = list((_, index) => (index === 0 ? photos(1) : { status: 500 }));
     await expect(failing).rejects.toMatchObject({ code: 'HTTP_SERVER_ERROR' });
+  });
+
+  it.each([
+    ['429 with Retry-After', { status: 429, headers: { 'retry-after': '7' } }, 7000, 7000],
+    ['502', { status: 502 }, 500, 1000],
+    ['503 with Retry-After', { status: 503, headers: { 'retry-after': '30' } }, 30_000, 30_000],
+    ['504', { status: 504 }, 500, 1000],
+    ['500', { status: 500 }, 500, 1000],
+    ['a broken connection: at once', { drop: 'late' }, 0, 0],
+  ] as const)('is asked for again after %s', async (_, failure, least, most) => {
+    const { photos: found, waits } = await list((__, index) => (index === 1 ? failure : photos(index === 0 ? 1 : 2)));
+    expect([found.length, waits.length]).toEqual([2, 1]);
+    expect(waits[0]).toBeGreaterThanOrEqual(least);
+    expect(waits[0]).toBeLessThanOrEqual(most);
   });
 
   it.each([{}, { data: 'x' }, 'text', 7])('is refused where it is no list: %j', async (answer) => {
