@@ -1,4 +1,4 @@
-import { cp, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MARKER, MARKER_BATCHED } from '../support/marked-picture.js';
 import { listed, PeopleGallery, urlOf, type Scenes } from '../support/people-gallery.js';
@@ -223,6 +223,17 @@ describe('clip-runner people, photos that fail', () => {
       'it has no url': 1,
       'its id is a number beyond 2^53; such ids must be texts': 1,
     });
+  });
+
+  it('says of none that it is no longer of a person', async () => {
+    const server = await serve();
+    const everybody = ['--min-faces', '1'];
+    await gallery.run(server, everybody);
+    await rm(gallery.path(urlOf(1)));
+    await writeFile(gallery.path(urlOf(3)), 'no picture');
+    const { facts } = await gallery.run(server, everybody);
+    expect(facts.photos).toMatchObject({ missing: 1, failed: 1 });
+    expect(facts.there.map(({ surplus }) => surplus)).toEqual([[], [], [], []]);
   });
 
   it('fails where no photo at all could be read, and says which folder to look at', async () => {

@@ -53,7 +53,10 @@ export function matchPeople(
   }));
 }
 
-/** What became of each album of former runs. */
+/**
+ * What became of each album of former runs.
+ * @param seenPhotos that could be looked at: of others nothing is known
+ */
 export function compareAlbums(
   matched: readonly MatchedPerson[],
   albums: readonly AlbumRecord[],

@@ -44,7 +44,9 @@ export async function runPlan(plan: PeoplePlan, tools: PeopleTools): Promise<num
   const matched = matchPeople(people, known, scan.found, identity);
   const strangers = matched.filter(({ albums }) => albums.length === 0).map(({ person }) => person);
   const plans = planAlbums(strangers, known, grouping.threshold);
-  const changes = compareAlbums(matched, known, new Set(photos.map(({ key }) => key)));
+  const unread = new Set(scan.problems.map(({ photo }) => photo.key));
+  const seenPhotos = new Set(photos.map(({ key }) => key).filter((key) => !unread.has(key)));
+  const changes = compareAlbums(matched, known, seenPhotos);
   const counts = { ...scan.counts, listed: list.photos.length, decoded: detector.decoded };
   const findings = { counts, unusable: list.unusable, problems: scan.problems, plans, changes, doubtful };
   if (plan.reportFile !== undefined) {
