@@ -57,6 +57,7 @@ export interface MakeOptions {
 /**
  * Makes the albums one after the other. Each is in the book before it is asked for, and as made once it is, so that the
  * next run goes on wherever this one ends. An album that the server refuses is no reason to leave out the others.
+ * @throws where the book can't be written: then the album in hand is in it as asked for
  */
 export async function makeAlbums(
   plans: readonly AlbumPlan[],
@@ -69,16 +70,18 @@ export async function makeAlbums(
     const before = book.albums;
     const record: AlbumRecord = { ...recordOf(plan, identity), id: null, state: 'pending' };
     await book.save([...before, record]);
+    let id: number | string | null;
     try {
-      const id = await askAgain(() => makeAlbum(ask(), plan), isSurelyNotMade, patience);
-      await book.save([...before, { ...record, id, state: 'made' }]);
-      made.push({ plan, id });
+      id = await askAgain(() => makeAlbum(ask(), plan), isSurelyNotMade, patience);
     } catch (thrown) {
       const error = coerceError(thrown);
       if (!mayBeMade(error)) await book.save(before);
       refused.push({ plan, error });
-      if (!isAboutOne(error)) return { made, refused, left: plans.slice(place + 1) };
+      if (isAboutOne(error)) continue;
+      return { made, refused, left: plans.slice(place + 1) };
     }
+    await book.save([...before, { ...record, id, state: 'made' }]);
+    made.push({ plan, id });
   }
   return { made, refused, left: [] };
 }

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { AlbumBook } from '../../../src/cli/people/album-book.js';
 import { makeAlbums, planAlbums, type MadeAlbums } from '../../../src/cli/people/make-albums.js';
 import { foundFace, patiently, personOn } from '../../support/people.js';
@@ -78,6 +78,21 @@ describe('making albums', () => {
   ])('knows after %s what is made, what is not, and what may be', async (_, first, states) => {
     server.script = [first, OK];
     expect((await make()).states).toEqual(states);
+  });
+
+  it('ends where the book can not say that an album is made, and leaves it in doubt', async () => {
+    const book = await AlbumBook.open(file, server.url);
+    const save = vi.spyOn(book, 'save');
+    save.mockImplementation((albums) => {
+      if (albums.some(({ state }) => state === 'made')) return Promise.reject(new Error('ENOSPC'));
+      return AlbumBook.prototype.save.call(book, albums);
+    });
+    const ask = () => ({ baseUrl: server.url, accessToken: 'token', signal: AbortSignal.timeout(10_000) });
+    const making = makeAlbums(planAlbums(people, [], 0.42), { book, ask, identity: 'm', ...patiently() });
+    await expect(making).rejects.toThrow('ENOSPC');
+    expect(server.requests).toHaveLength(1);
+    const { albums } = await AlbumBook.open(file, server.url);
+    expect(albums.map(({ name, state }) => [name, state])).toEqual([['人物簇#1', 'pending']]);
   });
 
   it.each([
