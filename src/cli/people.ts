@@ -9,6 +9,7 @@ import { invalid, readAccess, readNumberFlag } from './gallery-access.js';
 import { interruptible } from './interrupt.js';
 import { createLog, type Log } from './log.js';
 import { AlbumBook } from './people/album-book.js';
+import { checkTarget } from './people/check-target.js';
 import { FaceDetector } from './people/face-detector.js';
 import type { PeoplePlan } from './people/plan.js';
 import { runPlan } from './people/run-plan.js';
@@ -107,16 +108,24 @@ async function readPlan({ settings, flags }: PeopleCall, runnerOptions: RunnerOp
   const method = choice(['greedy', 'linkage'])(String(flags['method']));
   const options = resolveRunnerOptions(runnerOptions);
   await checkRoots(options.roots);
+  const [stateFile, reportFile, isDryRun] = [
+    String(flags['state']),
+    textFlag(flags['report']),
+    flags['dryRun'] === true,
+  ];
+  const book = await AlbumBook.open(stateFile, access.baseUrl);
+  if (!isDryRun) await checkTarget(stateFile, '--state');
+  if (reportFile !== undefined) await checkTarget(reportFile, '--report');
   return {
     access,
     timeoutMs,
     options,
     grouping: { method, threshold: settings.faceDistance ?? DEFAULT_THRESHOLDS[method], minFaces: settings.minFaces },
     maxPhotos: settings.maxPhotos,
-    book: await AlbumBook.open(String(flags['state']), access.baseUrl),
+    book,
     cacheFolder: textFlag(flags['cache']),
-    reportFile: textFlag(flags['report']),
-    isDryRun: flags['dryRun'] === true,
+    reportFile,
+    isDryRun,
     isJson: flags['json'] === true,
   };
 }

@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MARKER, MARKER_BATCHED } from '../support/marked-picture.js';
@@ -165,11 +166,39 @@ describe('clip-runner people, who may not', () => {
       /FACE_DISTANCE_THRESHOLD must be a number from 0 to 2/,
     ],
     ['a method that is none', {}, ['--method', 'guess'], /greedy, linkage/],
+    [
+      'a report that is a folder',
+      {},
+      ['--report', 'uploads'],
+      /--report must be a file .* got uploads: it is a folder/,
+    ],
+    ['a report below a file', {}, ['--report', `.${urlOf(1)}/people.html`], /--report must be .*ENOTDIR/],
+    ['a report where nothing can be written', {}, ['--report', '/proc/people.html', '--dry-run'], /--report must be/],
+    ['a state that is a folder', {}, ['--state', 'uploads'], /The state uploads can't be used/],
+    [
+      'a state where nothing can be written',
+      {},
+      ['--state', '/proc/people/albums.json'],
+      /--state must be .* in \/proc/,
+    ],
   ])('ends with exit code 2 before any request: %s', async (_, env, args, message) => {
     const server = await serve();
     const { code, stderr } = await gallery.run(server, args, env);
     expect([code, server.requests.length]).toEqual([2, 0]);
     expect(stderr).toMatch(message);
+    expect(await filesBelow('.'), 'nothing is left').toHaveLength(IDS.length);
+  });
+
+  it('makes the albums also where the report fails later', async () => {
+    const server = await serve({
+      respond: () => {
+        mkdirSync(gallery.path('people.html'), { recursive: true });
+        return undefined;
+      },
+    });
+    const { code, log } = await gallery.run(server, ['--report', 'people.html']);
+    expect([code, photosOf(server)]).toEqual([0, [ANN, BOB]]);
+    expect(log.filter(({ msg }) => msg.includes("the page can't be written (--report)"))).toHaveLength(1);
   });
 
   it('ends with exit code 2 where the model is not there', async () => {

@@ -1,3 +1,4 @@
+import { coerceError } from '../../errors.js';
 import type { FaceModel } from '../../model.js';
 import { isForNoCommerce } from '../../licence.js';
 import { resolveFaceModel } from '../../models/resolve-face.js';
@@ -8,7 +9,7 @@ import { print, say } from '../models/table.js';
 import type { AlbumRecord } from './album-book.js';
 import { faceIdentity } from './face-detector.js';
 import { listPhotos } from './gallery-photos.js';
-import { groupPeople } from './group-people.js';
+import { groupPeople, type Person } from './group-people.js';
 import { makeAlbums, planAlbums, type MadeAlbums } from './make-albums.js';
 import { compareAlbums, matchPeople, renewRecord } from './match-albums.js';
 import { noticeLines, outcomeAsJson, outcomeLines, type Outcome } from './outcome.js';
@@ -49,11 +50,7 @@ export async function runPlan(plan: PeoplePlan, tools: PeopleTools): Promise<num
   const changes = compareAlbums(matched, known, seenPhotos);
   const counts = { ...scan.counts, listed: list.photos.length, decoded: detector.decoded };
   const findings = { counts, unusable: list.unusable, problems: scan.problems, plans, changes, doubtful };
-  if (plan.reportFile !== undefined) {
-    // Brings the decoders along, which nothing else in this thread needs.
-    const { writeReport } = await import('./write-report.js');
-    await writeReport(plan.reportFile, people, findings, { plan, signal });
-  }
+  await report(plan, people, findings, tools);
 
   let made: MadeAlbums | undefined;
   if (!plan.isDryRun) {
@@ -62,6 +59,25 @@ export async function runPlan(plan: PeoplePlan, tools: PeopleTools): Promise<num
     made = await makeAlbums(plans, { book, identity, ask, patience });
   }
   return tell({ ...findings, made }, plan.isJson);
+}
+
+/** A page that can't be written is no reason to make no albums. */
+async function report(
+  plan: PeoplePlan,
+  people: readonly Person[],
+  findings: Omit<Outcome, 'made'>,
+  { log, signal }: PeopleTools,
+): Promise<void> {
+  const { reportFile } = plan;
+  if (reportFile === undefined) return;
+  try {
+    // Brings the decoders along, which nothing else in this thread needs.
+    const { writeReport } = await import('./write-report.js');
+    await writeReport(reportFile, people, findings, { plan, signal });
+  } catch (thrown) {
+    signal.throwIfAborted();
+    log.warn({ file: reportFile }, `the page can't be written (--report): ${coerceError(thrown).message}`);
+  }
 }
 
 function ofState(albums: readonly AlbumRecord[], wanted: AlbumRecord['state']): readonly AlbumRecord[] {
