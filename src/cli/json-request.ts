@@ -22,8 +22,8 @@ export interface JsonCall {
   readonly accessToken?: string;
   /** The variable that names the server, for messages. */
   readonly variable: string;
-  /** What to do about a refusal, where it differs from the usual. */
-  readonly hints?: Partial<Record<ErrorCode, string>>;
+  /** What to do about a refusal, by its reason or its code, where it differs from the usual. */
+  readonly hints?: Partial<Record<string, string>>;
   /** A longer answer is not read. @default 16 MiB */
   readonly maxAnswerBytes?: number;
   /** What was asked for is done whatever the answer says: one that is no JSON counts as none. @default false */
@@ -61,7 +61,7 @@ export async function requestJson(call: JsonCall): Promise<unknown> {
     const refusal = classifyStatus(answer.statusCode, firstOf(answer.headers['retry-after']), Date.now(), origin);
     if (refusal !== undefined) {
       const { code, reason, retryAfterMs } = refusal;
-      const advice = hints[code] ?? hint(refusal, variable);
+      const advice = hints[reason] ?? hints[code] ?? hint(refusal, variable);
       throw new RunnerError(code, `${origin} answered HTTP ${answer.statusCode}: ${advice}.`, {
         reason,
         ...(retryAfterMs !== undefined && { retryAfterMs }),

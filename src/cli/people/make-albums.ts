@@ -99,7 +99,10 @@ async function makeAlbum(
     body: { name, description, photo_ids: person.photos.map(({ id }) => id) },
     accessToken,
     variable: 'API_BASE_URL',
-    hints: { HTTP_REJECTED: 'it could not use the album; look at its log' },
+    hints: {
+      http_403: "a photo of the album is not this user's",
+      HTTP_REJECTED: 'it could not use the album; look at its log',
+    },
     isAnswerOptional: true,
     signal,
   });

@@ -122,6 +122,14 @@ describe('making albums', () => {
     expect((await make()).waits).toEqual([]);
   });
 
+  it.each([
+    [403, "a photo of the album is not this user's"],
+    [401, 'it refused the token; set ACCESS_TOKEN'],
+  ])('says after %d what it is about', async (status, hint) => {
+    server.script = [{ status }, OK];
+    expect((await make()).refused[0]?.error.message).toContain(`HTTP ${status}: ${hint}`);
+  });
+
   it('is in doubt where no answer came in time', async () => {
     server.script = { hang: true };
     const { refused, left, states } = await make(300);
