@@ -6,9 +6,8 @@ import type { DownloadProgress } from './download.js';
 import {
   EXPECTED_FACE_FILES,
   FACE_PACK_NAMES,
-  INSIGHTFACE_LICENCE,
   findFaceGraph,
-  isInsightface,
+  insightfaceLicence,
   lookUpFacePack,
   type FacePack,
   type FacePart,
@@ -98,9 +97,7 @@ async function fromFolder(name: string, folder: string, licence?: string): Promi
   const graphs = [...source.files].filter((path) => path.endsWith('.onnx'));
   const detection = await buildPart(source, 'detection');
   const recognition = await buildPart(source, 'recognition');
-  return describe(name, detection, recognition, {
-    licence: licence ?? (isInsightface(graphs) ? INSIGHTFACE_LICENCE : undefined),
-  });
+  return describe(name, detection, recognition, { licence: licence ?? insightfaceLicence(graphs) });
 }
 
 async function buildPart(source: ModelSource, part: FacePart): Promise<string> {
