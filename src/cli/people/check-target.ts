@@ -1,6 +1,6 @@
 import { rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { RunnerError} from '../../errors.js';
+import type { RunnerError } from '../../errors.js';
 import { systemCode } from '../../errors.js';
 import { temporaryName } from '../../whole-file.js';
 import { invalid } from '../gallery-access.js';

@@ -65,6 +65,7 @@ async function askForPage(
   try {
     const list = unwrap(await askAgain(() => request(ask()), mayReadLater, patience));
     if (Array.isArray(list)) return list as readonly unknown[];
+    if (page > 1 && list === null) return undefined;
     throw unexpectedAnswer(new URL(ask().baseUrl).origin, 'a list of {"id","url"}, or {"data":[…]}');
   } catch (thrown) {
     if (page > 1 && thrown instanceof RunnerError && NO_SUCH_PAGE.includes(thrown.code)) return undefined;

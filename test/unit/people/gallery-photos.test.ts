@@ -38,6 +38,8 @@ describe('the list of photos', () => {
   it.each([
     ['the same again', (): unknown => photos(1)],
     ['nothing', (): unknown => ({ data: [] })],
+    ['null', (): unknown => null],
+    ['null within "data"', (): unknown => ({ data: null })],
     ['404', (): unknown => ({ status: 404 })],
     ['400', (): unknown => ({ status: 400 })],
   ])('ends where a further page brings %s', async (_, second) => {
@@ -64,9 +66,12 @@ describe('the list of photos', () => {
     expect(waits[0]).toBeLessThanOrEqual(most);
   });
 
-  it.each([{}, { data: 'x' }, 'text', 7])('is refused where it is no list: %j', async (answer) => {
-    await expect(list(() => answer)).rejects.toThrow('expected a list of {"id","url"}');
-  });
+  it.each([{}, { data: 'x' }, { data: null }, null, 'text', 7])(
+    'is refused where it is no list: %j',
+    async (answer) => {
+      await expect(list(() => answer)).rejects.toThrow('expected a list of {"id","url"}');
+    },
+  );
 
   it('is sorted by number, also where ids are texts, and keeps them as they came', async () => {
     const { photos: found } = await list(() => photos('9', 10, '9007199254740993', '007', 2));
