@@ -13,6 +13,7 @@ import {
   type FacePart,
 } from './face-packs.js';
 import { centresItsPixels } from './first-operators.js';
+import { readOnnxGraph } from './onnx-graph.js';
 import { resolveHubOptions, type HubOptions } from './hub-options.js';
 import { ensureGraph, openRepository } from './open-model.js';
 import { isLocalFolder } from './repository.js';
@@ -117,11 +118,22 @@ function describe(
   recognitionFile: string,
   { licence }: { readonly licence?: string | undefined },
 ): FaceModel {
+  const detectionSide = fixedSide(detectionFile);
   return {
     name,
     detectionFile,
     recognitionFile,
+    ...(detectionSide === undefined ? {} : { detectionSide }),
     recognitionPixels: centresItsPixels(recognitionFile) ? 'raw' : 'centred',
     ...(licence === undefined ? {} : { licence }),
   };
+}
+
+/** The side of the square pictures that a graph takes, where it fixes it. */
+function fixedSide(file: string): number | undefined {
+  const { inputs, weights } = readOnnxGraph(file);
+  // Older graphs list their weights as inputs, too.
+  const names = new Set(weights.map(({ name }) => name));
+  const [height, width] = inputs.find(({ name }) => !names.has(name))?.shape?.slice(2) ?? [];
+  return height === width && height !== undefined && height > 0 ? height : undefined;
 }
