@@ -13,7 +13,7 @@ import { checkTarget } from './people/check-target.js';
 import { FaceDetector } from './people/face-detector.js';
 import type { PeoplePlan } from './people/plan.js';
 import { runPlan } from './people/run-plan.js';
-import { PHOTO_VARIABLES, photoOptions } from './runner-settings.js';
+import { ISOLATION_NAMES, PHOTO_VARIABLES, isolationOptions, photoOptions } from './runner-settings.js';
 import { Terminal } from './terminal.js';
 import { choice } from './variable.js';
 import type { VariableName } from './variables.js';
@@ -38,6 +38,7 @@ const PEOPLE_VARIABLES = [
   'threads',
   'intraOpThreads',
   ...PHOTO_VARIABLES,
+  ...ISOLATION_NAMES,
   'shutdownTimeoutMs',
   'logLevel',
 ] as const satisfies readonly VariableName[];
@@ -94,7 +95,8 @@ async function readRunnerOptions({ settings, env }: PeopleCall, log: Log): Promi
   const faces = await faceOptions({ ...settings, ...unused }, env, log);
   if (faces === undefined) throw invalid('people needs a face model, and there is none: set FACE_MODEL_NAME.');
   return {
-    ...photoOptions(settings),
+    ...(await photoOptions(settings, log)),
+    ...isolationOptions(settings),
     ...faces,
     ...{ device, strictDevice, prepareModels, intraOpThreads, shutdownTimeoutMs },
     ...(threads !== undefined && { threads }),

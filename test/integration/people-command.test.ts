@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { childrenOf } from '../support/children.js';
 import { MARKER, MARKER_BATCHED } from '../support/marked-picture.js';
 import { listed, PeopleGallery, urlOf, type Scenes } from '../support/people-gallery.js';
 import type { PeopleServer, PeopleServerSettings } from '../support/people-server.js';
@@ -282,6 +283,22 @@ describe('clip-runner people, photos that fail', () => {
     const server = await gallery.serve({ photos: listed([older, newer, '7']), accessToken: TOKEN });
     expect((await gallery.run(server)).code).toBe(0);
     expect(photosOf(server)).toEqual([[newer, older]]);
+  });
+});
+
+describe('clip-runner people, a crash of native code', () => {
+  it('costs a child process, and no photo', async () => {
+    const ids = Array.from({ length: 120 }, (_, id) => id + 1);
+    await gallery.draw(Object.fromEntries(ids.map((id) => [id, id % 2 ? ['ann'] : ['bob']])));
+    const server = await gallery.serve({ photos: listed(ids), accessToken: TOKEN });
+    const command = gallery.start(server, ['--cache', 'cache', '--json']);
+    const kept = () => filesBelow('cache').catch(() => []);
+    await until('some faces are kept', async () => (await kept()).length > 3, 60_000);
+    const [child] = childrenOf(command.child.pid ?? 0);
+    process.kill(child!, 'SIGKILL');
+    expect(await command.ended()).toBe(0);
+    expect(JSON.parse(command.stdout)).toMatchObject({ photos: { done: 120, faces: 120, failed: 0 } });
+    expect(server.albums).toHaveLength(2);
   });
 });
 
