@@ -83,7 +83,7 @@ export interface TunableOptions extends OcrOptions, IsolationOptions {
   readonly faceThreshold: number;
   /** Overlap (intersection over union) from which on two detections are one face. @default 0.4 */
   readonly faceNms: number;
-  /** Side of the square that the detector sees, in pixels; a multiple of 32. @default [640, or the side that its graph fixes] */
+  /** Side of the square that the detector sees, in pixels, a multiple of 32; 0: what its graph fixes, else 640. @default 0 */
   readonly faceSize: number;
   /** Of more faces the best are kept, and a `job:warning` tells it. @default 200 */
   readonly maxFacesPerPhoto: number;
