@@ -1,5 +1,5 @@
 import type { Emit } from './events.js';
-import type { FaceSettings } from './model.js';
+import type { FaceModel, FaceSettings } from './model.js';
 import { resolveFaceModel } from './models/resolve-face.js';
 import type { ResolvedOptions } from './options.js';
 
@@ -14,15 +14,21 @@ export async function resolveFaces(
   const { faceModel, faceLabel: label, hub } = options;
   const onProgress = (progress: { file: string; receivedBytes: number; totalBytes: number }): void =>
     emit('model:progress', { label, ...progress });
+  const model = await resolveFaceModel(faceModel, { ...hub, signal, onProgress });
   return {
-    model: await resolveFaceModel(faceModel, { ...hub, signal, onProgress }),
+    model,
     label,
     threshold: options.faceThreshold,
     maxOverlap: options.faceNms,
-    size: options.faceSize,
+    size: detectorSide(model, options),
     maxPerPhoto: options.maxFacesPerPhoto,
     extras: options.faceExtras,
     ladder: options.faceLadder,
     decode: options.faceDecode,
   };
+}
+
+/** Side of the square that the detector sees, in pixels: as it is set, as the graph fixes it, or insightface's. */
+export function detectorSide({ detectionSide }: FaceModel, { faceSize }: Pick<ResolvedOptions, 'faceSize'>): number {
+  return faceSize || (detectionSide ?? 640);
 }

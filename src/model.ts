@@ -66,6 +66,8 @@ export interface FaceModel {
   readonly name: string;
   /** Absolute path of the detector's graph (SCRFD or YuNet). */
   readonly detectionFile: string;
+  /** Side of the square pictures that the detector takes, in pixels, where its graph fixes it. */
+  readonly detectionSide?: number;
   /** Absolute path of the recogniser's graph (ArcFace, SFace or alike). */
   readonly recognitionFile: string;
   /**

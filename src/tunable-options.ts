@@ -83,7 +83,7 @@ export interface TunableOptions extends OcrOptions, IsolationOptions {
   readonly faceThreshold: number;
   /** Overlap (intersection over union) from which on two detections are one face. @default 0.4 */
   readonly faceNms: number;
-  /** Side of the square that the detector sees, in pixels; a multiple of 32. @default 640 */
+  /** Side of the square that the detector sees, in pixels, a multiple of 32; 0: what its graph fixes, else 640. @default 0 */
   readonly faceSize: number;
   /** Of more faces the best are kept, and a `job:warning` tells it. @default 200 */
   readonly maxFacesPerPhoto: number;
@@ -147,7 +147,7 @@ export const TUNABLE_DEFAULTS: TunableOptions = {
   faceDim: 512,
   faceThreshold: 0.5,
   faceNms: 0.4,
-  faceSize: 640,
+  faceSize: 0,
   maxFacesPerPhoto: 200,
   faceExtras: false,
   faceLadder: false,
@@ -172,8 +172,8 @@ const someFolders: Check<readonly string[]> = {
 
 /** Detectors answer on grids of up to 32 pixels; the upper bound keeps a misspelt size from taking all memory. */
 const detectorSide: Check<number> = check(
-  'a multiple of 32 from 64 to 4096',
-  (value): value is number => wholeNumberBetween(64, 4096).accepts(value) && value % 32 === 0,
+  'a multiple of 32 from 64 to 4096, or 0',
+  (value): value is number => value === 0 || (wholeNumberBetween(64, 4096).accepts(value) && value % 32 === 0),
 );
 
 /** What each option must be. */

@@ -55,6 +55,6 @@ export async function faceOptions(
     const fact = { label: faceLabel, model: faceModel };
     log.warn(fact, 'faces of this model go by the label of another: set PROCESSING_DEFAULT_FACE_MODEL');
   }
-  const finding = { faceThreshold, faceNms, faceSize, maxFacesPerPhoto, faceLadder, faceDecode };
-  return { faceModel, faceLabel, faceDim, faceExtras, ...finding };
+  const finding = { faceThreshold, faceNms, maxFacesPerPhoto, faceLadder, faceDecode };
+  return { faceModel, faceLabel, faceDim, faceExtras, ...finding, ...(faceSize !== undefined && { faceSize }) };
 }

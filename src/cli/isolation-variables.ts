@@ -1,6 +1,6 @@
 import { choice, variable, whole, wholeOrNone, type Variable } from './variable.js';
 
-/** The settings of commands that run until they are told to stop: what a crash may cost, and what a process may take. */
+/** The settings of commands that run many photos or texts: what a crash may cost, and what a process may take. */
 export const ISOLATION_VARIABLES = {
   isolation: variable(
     'CLIP_ISOLATION',

@@ -1,5 +1,5 @@
 import { RunnerError, systemCode, type ErrorCode } from '../errors.js';
-import { classifyStatus } from '../sink/classify.js';
+import { classifyStatus, firstOf } from '../sink/classify.js';
 import { classifyNetworkError } from '../sink/network-error.js';
 
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
@@ -10,6 +10,7 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
     'redirects are not followed, since the token would go along; set VARIABLE to where the server really is',
   HTTP_GONE: 'there is no such call; check that VARIABLE names the right server',
   HTTP_REJECTED: 'it could not use the request; check the model (--model) and PROCESSING_EMBEDDING_DIM',
+  HTTP_RATE_LIMITED: 'it asks for fewer requests',
 };
 
 /** One call of a tool to a server: JSON there and back. */
@@ -21,8 +22,8 @@ export interface JsonCall {
   readonly accessToken?: string;
   /** The variable that names the server, for messages. */
   readonly variable: string;
-  /** What to do about a refusal, where it differs from the usual. */
-  readonly hints?: Partial<Record<ErrorCode, string>>;
+  /** What to do about a refusal, by its reason or its code, where it differs from the usual. */
+  readonly hints?: Partial<Record<string, string>>;
   /** A longer answer is not read. @default 16 MiB */
   readonly maxAnswerBytes?: number;
   /** What was asked for is done whatever the answer says: one that is no JSON counts as none. @default false */
@@ -57,13 +58,15 @@ export async function requestJson(call: JsonCall): Promise<unknown> {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal,
     });
-    const refusal = classifyStatus(answer.statusCode, undefined, Date.now(), origin);
-    if (refusal !== undefined)
-      throw new RunnerError(
-        refusal.code,
-        `${origin} answered HTTP ${answer.statusCode}: ${hints[refusal.code] ?? hint(refusal, variable)}.`,
-        { reason: refusal.reason },
-      );
+    const refusal = classifyStatus(answer.statusCode, firstOf(answer.headers['retry-after']), Date.now(), origin);
+    if (refusal !== undefined) {
+      const { code, reason, retryAfterMs } = refusal;
+      const advice = hints[reason] ?? hints[code] ?? hint(refusal, variable);
+      throw new RunnerError(code, `${origin} answered HTTP ${answer.statusCode}: ${advice}.`, {
+        reason,
+        ...(retryAfterMs !== undefined && { retryAfterMs }),
+      });
+    }
     return parse(await answer.body.text(), origin, call);
   } catch (thrown) {
     throw explain(thrown, origin, call, maxAnswerBytes);

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../errors.js';
 import type { RunnerEvents } from '../events.js';
+import { noCommerceText } from '../licence.js';
 import type { Runner } from '../runner.js';
 import type { Log } from './log.js';
 
@@ -82,7 +83,7 @@ export function logReadiness(runner: Runner, log: Log): void {
 
 /** Says that a model is not for every use. */
 export function logLicence(model: RunnerEvents['model:licence'], log: Log): void {
-  log.warn({ ...model }, 'the licence of these weights allows no commercial use');
+  log.warn({ ...model }, noCommerceText(model.licence));
 }
 
 /** A listener that tells a download's progress in tenths. */

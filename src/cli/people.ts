@@ -9,10 +9,11 @@ import { invalid, readAccess, readNumberFlag } from './gallery-access.js';
 import { interruptible } from './interrupt.js';
 import { createLog, type Log } from './log.js';
 import { AlbumBook } from './people/album-book.js';
+import { checkTarget } from './people/check-target.js';
 import { FaceDetector } from './people/face-detector.js';
 import type { PeoplePlan } from './people/plan.js';
 import { runPlan } from './people/run-plan.js';
-import { PHOTO_VARIABLES, photoOptions } from './runner-settings.js';
+import { ISOLATION_NAMES, PHOTO_VARIABLES, isolationOptions, photoOptions } from './runner-settings.js';
 import { Terminal } from './terminal.js';
 import { choice } from './variable.js';
 import type { VariableName } from './variables.js';
@@ -37,6 +38,7 @@ const PEOPLE_VARIABLES = [
   'threads',
   'intraOpThreads',
   ...PHOTO_VARIABLES,
+  ...ISOLATION_NAMES,
   'shutdownTimeoutMs',
   'logLevel',
 ] as const satisfies readonly VariableName[];
@@ -93,7 +95,8 @@ async function readRunnerOptions({ settings, env }: PeopleCall, log: Log): Promi
   const faces = await faceOptions({ ...settings, ...unused }, env, log);
   if (faces === undefined) throw invalid('people needs a face model, and there is none: set FACE_MODEL_NAME.');
   return {
-    ...photoOptions(settings),
+    ...(await photoOptions(settings, log)),
+    ...isolationOptions(settings),
     ...faces,
     ...{ device, strictDevice, prepareModels, intraOpThreads, shutdownTimeoutMs },
     ...(threads !== undefined && { threads }),
@@ -107,16 +110,24 @@ async function readPlan({ settings, flags }: PeopleCall, runnerOptions: RunnerOp
   const method = choice(['greedy', 'linkage'])(String(flags['method']));
   const options = resolveRunnerOptions(runnerOptions);
   await checkRoots(options.roots);
+  const [stateFile, reportFile, isDryRun] = [
+    String(flags['state']),
+    textFlag(flags['report']),
+    flags['dryRun'] === true,
+  ];
+  const book = await AlbumBook.open(stateFile, access.baseUrl);
+  if (!isDryRun) await checkTarget(stateFile, '--state');
+  if (reportFile !== undefined) await checkTarget(reportFile, '--report');
   return {
     access,
     timeoutMs,
     options,
     grouping: { method, threshold: settings.faceDistance ?? DEFAULT_THRESHOLDS[method], minFaces: settings.minFaces },
     maxPhotos: settings.maxPhotos,
-    book: await AlbumBook.open(String(flags['state']), access.baseUrl),
+    book,
     cacheFolder: textFlag(flags['cache']),
-    reportFile: textFlag(flags['report']),
-    isDryRun: flags['dryRun'] === true,
+    reportFile,
+    isDryRun,
     isJson: flags['json'] === true,
   };
 }

@@ -43,7 +43,7 @@ export async function photosOptions(
   const ocr = await ocrOptions(settings, env, log);
   return {
     ...modelOptions(settings, env),
-    ...photoOptions(settings),
+    ...(await photoOptions(settings, log)),
     ...isolationOptions(settings),
     ...faces,
     ...captions,

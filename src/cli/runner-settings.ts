@@ -1,7 +1,9 @@
+import { stat } from 'node:fs/promises';
 import { hubOptionsFromEnv } from '../models/hub-options.js';
 import type { ModelName } from '../model.js';
 import { parseModels } from '../model-names.js';
 import type { RunnerOptions } from '../options.js';
+import type { Log } from './log.js';
 import type { Settings, VariableName } from './variables.js';
 
 /** The settings of every command with models. */
@@ -31,7 +33,7 @@ export const PHOTO_VARIABLES = [
   'orientation',
 ] as const satisfies readonly VariableName[];
 
-/** The settings of commands that run until they are told to stop, besides those of models. */
+/** The settings of commands that run many photos or texts, besides those of models. */
 export const ISOLATION_NAMES = [
   'isolation',
   'maxMemoryBytes',
@@ -77,10 +79,11 @@ export function textModelOptions(
 }
 
 /** What the settings of photos mean to `createRunner()`. */
-export function photoOptions(settings: Settings<(typeof PHOTO_VARIABLES)[number]>): RunnerOptions {
-  const { projectRoot, uploadBaseDir, maxBatch, decodeConcurrency, tuning } = settings;
-  const { maxWaitMs, maxDecodedBytes, resample, orientation } = settings;
-  const roots = [projectRoot, uploadBaseDir].filter((root) => root !== '');
+export async function photoOptions(
+  settings: Settings<(typeof PHOTO_VARIABLES)[number]>,
+  log: Log,
+): Promise<RunnerOptions> {
+  const { maxBatch, decodeConcurrency, tuning, maxWaitMs, maxDecodedBytes, resample, orientation } = settings;
   return {
     ...(maxBatch !== undefined && { maxBatch }),
     decodeConcurrency,
@@ -89,6 +92,22 @@ export function photoOptions(settings: Settings<(typeof PHOTO_VARIABLES)[number]
     maxDecodedBytes,
     resample,
     orientation,
-    roots: roots.length === 0 ? [process.cwd()] : roots,
+    roots: await rootsOf(settings, log),
   };
+}
+
+/** Beside PROJECT_ROOT the upload folder is one more that may be read from: one that is not there is no reason to end. */
+async function rootsOf(
+  { projectRoot, uploadBaseDir }: Settings<'projectRoot' | 'uploadBaseDir'>,
+  log: Log,
+): Promise<readonly string[]> {
+  if (projectRoot === '') return [uploadBaseDir === '' ? process.cwd() : uploadBaseDir];
+  if (uploadBaseDir === '') return [projectRoot];
+  const facts = await stat(uploadBaseDir).catch(() => undefined);
+  if (facts?.isDirectory() === true) return [projectRoot, uploadBaseDir];
+  log.warn(
+    { folder: uploadBaseDir },
+    'there is no folder at UPLOAD_BASE_DIR: photos are read below PROJECT_ROOT alone',
+  );
+  return [projectRoot];
 }

@@ -12,6 +12,9 @@ export interface FacePack {
 /** insightface gives its trained weights away for research that is not commercial, whatever the licence of its code. */
 export const INSIGHTFACE_LICENCE = 'LicenseRef-InsightFace-non-commercial';
 
+/** Of weights that may be insightface's. */
+export const DOUBTFUL_LICENCE = 'LicenseRef-perhaps-InsightFace-non-commercial';
+
 const insightface = (name: string): FacePack => ({
   detection: `immich-app/${name}`,
   recognition: `immich-app/${name}`,
@@ -79,7 +82,9 @@ export const EXPECTED_FACE_FILES = {
     'recognition/model.onnx (or w600k_*.onnx, glintr*.onnx, arcface*.onnx; or face_recognition_sface_*.onnx)',
 } as const;
 
-/** Whether these are insightface's weights, by the names of the files. */
-export function isInsightface(graphs: readonly string[]): boolean {
-  return graphs.some((path) => /^(?:det_(?:10g|2\.5g|500m)|w600k_)/.test(path));
+/** The licence of insightface's weights, where these are theirs by the names of the files; AuraFace has some of them, too. */
+export function insightfaceLicence(graphs: Iterable<string>): string | undefined {
+  const names = [...graphs];
+  if (names.some((path) => /^(?:det_(?:10g|2\.5g|500m)|w600k_)/.test(path))) return INSIGHTFACE_LICENCE;
+  return names.some((path) => /^(?:scrfd_10g_bnkps|glintr100)\./.test(path)) ? DOUBTFUL_LICENCE : undefined;
 }

@@ -6,14 +6,14 @@ import type { DownloadProgress } from './download.js';
 import {
   EXPECTED_FACE_FILES,
   FACE_PACK_NAMES,
-  INSIGHTFACE_LICENCE,
   findFaceGraph,
-  isInsightface,
+  insightfaceLicence,
   lookUpFacePack,
   type FacePack,
   type FacePart,
 } from './face-packs.js';
 import { centresItsPixels } from './first-operators.js';
+import { readOnnxGraph } from './onnx-graph.js';
 import { resolveHubOptions, type HubOptions } from './hub-options.js';
 import { ensureGraph, openRepository } from './open-model.js';
 import { isLocalFolder } from './repository.js';
@@ -98,9 +98,7 @@ async function fromFolder(name: string, folder: string, licence?: string): Promi
   const graphs = [...source.files].filter((path) => path.endsWith('.onnx'));
   const detection = await buildPart(source, 'detection');
   const recognition = await buildPart(source, 'recognition');
-  return describe(name, detection, recognition, {
-    licence: licence ?? (isInsightface(graphs) ? INSIGHTFACE_LICENCE : undefined),
-  });
+  return describe(name, detection, recognition, { licence: licence ?? insightfaceLicence(graphs) });
 }
 
 async function buildPart(source: ModelSource, part: FacePart): Promise<string> {
@@ -120,11 +118,22 @@ function describe(
   recognitionFile: string,
   { licence }: { readonly licence?: string | undefined },
 ): FaceModel {
+  const detectionSide = fixedSide(detectionFile);
   return {
     name,
     detectionFile,
     recognitionFile,
+    ...(detectionSide === undefined ? {} : { detectionSide }),
     recognitionPixels: centresItsPixels(recognitionFile) ? 'raw' : 'centred',
     ...(licence === undefined ? {} : { licence }),
   };
+}
+
+/** The side of the square pictures that a graph takes, where it fixes it. */
+function fixedSide(file: string): number | undefined {
+  const { inputs, weights } = readOnnxGraph(file);
+  // Older graphs list their weights as inputs, too.
+  const names = new Set(weights.map(({ name }) => name));
+  const [height, width] = inputs.find(({ name }) => !names.has(name))?.shape?.slice(2) ?? [];
+  return height === width && height !== undefined && height > 0 ? height : undefined;
 }

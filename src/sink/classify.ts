@@ -54,6 +54,11 @@ export function parseRetryAfterMs(value: string | undefined, nowMs: number): num
   return undefined;
 }
 
+/** A header that may have come several times. */
+export function firstOf(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header;
+}
+
 function meaningOf(status: number): { readonly code: ErrorCode; readonly reason?: string } {
   switch (status) {
     case 401:

@@ -3,7 +3,7 @@ import PQueue from 'p-queue';
 import type { Dispatcher, Pool } from 'undici';
 import { RunnerError } from '../errors.js';
 import type { Delivery } from '../job.js';
-import { classifyStatus } from './classify.js';
+import { classifyStatus, firstOf } from './classify.js';
 import {
   resolveHttpOptions,
   resolvePath,
@@ -171,10 +171,6 @@ function encodeBody(delivery: Delivery): string {
     const message = `The body of ${delivery.unit} can't be written as JSON; a task's deliveries must be plain data.`;
     throw new RunnerError('HTTP_REJECTED', message, { cause: error, reason: 'http_body' });
   }
-}
-
-function firstOf(header: string | string[] | undefined): string | undefined {
-  return Array.isArray(header) ? header[0] : header;
 }
 
 function timedOut(server: string, timeoutMs: number): RunnerError {

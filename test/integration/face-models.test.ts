@@ -2,6 +2,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isForNoCommerce, noCommerceText } from '../../src/licence.js';
 import type { FaceModel } from '../../src/model.js';
 import { findLocalFaceModel, resolveFaceModel, type ResolveFaceOptions } from '../../src/models/resolve-face.js';
 import { startHubServer, type HubServer } from '../support/hub-server.js';
@@ -59,6 +60,17 @@ describe('resolveFaceModel', () => {
       recognitionPixels: 'raw',
     });
     expect(hub.requests).toEqual([]);
+  });
+
+  it('says of a folder with antelopev2’s own names that it may be insightface’s: AuraFace has the same', async () => {
+    const folder = path.join(homeDir, 'antelopev2');
+    await mkdir(folder);
+    await writeFile(path.join(folder, 'scrfd_10g_bnkps.onnx'), await bytesOf(MARKER, 'detection', 'model.onnx'));
+    await writeFile(path.join(folder, 'glintr100.onnx'), await bytesOf(MARKER, 'recognition', 'model.onnx'));
+    const { licence = '' } = await resolve(folder);
+    expect(isForNoCommerce(licence)).toBe(true);
+    expect(noCommerceText(licence)).toContain("may be insightface's");
+    expect(noCommerceText(LICENCE)).toContain('allows no commercial use');
   });
 
   it('passes over further models of a pack, and quantised ones', async () => {

@@ -438,13 +438,13 @@ describe('a face model', () => {
   const RECOGNITION = path.join(MARKER, 'recognition', 'model.onnx');
 
   it.each([
-    ['a recogniser as detector', [RECOGNITION, RECOGNITION], 'MODEL_INVALID', '[batch, 3, 640, 640]'],
+    ['a recogniser as detector', [RECOGNITION, RECOGNITION], 'MODEL_INVALID', 'the outputs of a face detector'],
     ['a detector as recogniser', [DETECTION, DETECTION], 'MODEL_INVALID', 'one output [batch, dimension]'],
     [
       'a CLIP as detector',
       [path.join(CLIP, 'onnx', 'vision_model.onnx'), RECOGNITION],
       'MODEL_INVALID',
-      '[batch, 3, 640, 640], got pixel_values',
+      'the outputs of a face detector',
     ],
   ] as const)('is refused at the start: %s', async (name, [detection, recognition], code, message) => {
     const faceModel = await folderOf(name.replaceAll(' ', '-'), detection, recognition);
@@ -508,14 +508,22 @@ describe('a face model', () => {
     });
   });
 
-  it('may have one anchor a cell, and another size', async () => {
-    const faceModel = await madeDetector('one-anchor', { anchors: 1 });
-    const { runner } = await started({ faceModel, faceSize: 64, faceThreshold: 0.9 });
+  it.each([
+    ['that is named', { faceSize: 64 }],
+    ['that its graph fixes', {}],
+  ])('may have one anchor a cell, and another size %s', async (name, options) => {
+    const faceModel = await madeDetector(`one-anchor-${name.replaceAll(' ', '-')}`, { anchors: 1 });
+    const { runner } = await started({ faceModel, faceThreshold: 0.9, ...options });
     expect(await runner.detectFaces([await markedPicture([])])).toEqual([[]]);
   });
 
   it.each([
-    ['a size that the graph does not have', { faceModel: MARKER_BATCHED, faceSize: 320 }, 'MODEL_INVALID', '320'],
+    [
+      'a size that the graph does not have',
+      { faceModel: MARKER_BATCHED, faceSize: 320 },
+      'MODEL_INVALID',
+      'takes pictures of 640 x 640 pixels alone, but FACE_SIZE (faceSize) is 320: set it to 640',
+    ],
     ['vectors of another length', { faceModel: MARKER_OPENCV }, 'MODEL_WRONG_LENGTH', 'PROCESSING_FACE_EMBEDDING_DIM'],
     ['a folder without it', { faceModel: './nowhere' }, 'MODEL_NOT_FOUND', 'detection/model.onnx'],
     ['a name that is none', { faceModel: 'buffalo_xxl' }, 'OPTIONS_INVALID', 'buffalo_l'],

@@ -1,5 +1,7 @@
-import { cp, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdirSync } from 'node:fs';
+import { cp, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { childrenOf } from '../support/children.js';
 import { MARKER, MARKER_BATCHED } from '../support/marked-picture.js';
 import { listed, PeopleGallery, urlOf, type Scenes } from '../support/people-gallery.js';
 import type { PeopleServer, PeopleServerSettings } from '../support/people-server.js';
@@ -165,11 +167,39 @@ describe('clip-runner people, who may not', () => {
       /FACE_DISTANCE_THRESHOLD must be a number from 0 to 2/,
     ],
     ['a method that is none', {}, ['--method', 'guess'], /greedy, linkage/],
+    [
+      'a report that is a folder',
+      {},
+      ['--report', 'uploads'],
+      /--report must be a file .* got uploads: it is a folder/,
+    ],
+    ['a report below a file', {}, ['--report', `.${urlOf(1)}/people.html`], /--report must be .*ENOTDIR/],
+    ['a report where nothing can be written', {}, ['--report', '/proc/people.html', '--dry-run'], /--report must be/],
+    ['a state that is a folder', {}, ['--state', 'uploads'], /The state uploads can't be used/],
+    [
+      'a state where nothing can be written',
+      {},
+      ['--state', '/proc/people/albums.json'],
+      /--state must be .* in \/proc/,
+    ],
   ])('ends with exit code 2 before any request: %s', async (_, env, args, message) => {
     const server = await serve();
     const { code, stderr } = await gallery.run(server, args, env);
     expect([code, server.requests.length]).toEqual([2, 0]);
     expect(stderr).toMatch(message);
+    expect(await filesBelow('.'), 'nothing is left').toHaveLength(IDS.length);
+  });
+
+  it('makes the albums also where the report fails later', async () => {
+    const server = await serve({
+      respond: () => {
+        mkdirSync(gallery.path('people.html'), { recursive: true });
+        return undefined;
+      },
+    });
+    const { code, log } = await gallery.run(server, ['--report', 'people.html']);
+    expect([code, photosOf(server)]).toEqual([0, [ANN, BOB]]);
+    expect(log.filter(({ msg }) => msg.includes("the page can't be written (--report)"))).toHaveLength(1);
   });
 
   it('ends with exit code 2 where the model is not there', async () => {
@@ -225,6 +255,17 @@ describe('clip-runner people, photos that fail', () => {
     });
   });
 
+  it('says of none that it is no longer of a person', async () => {
+    const server = await serve();
+    const everybody = ['--min-faces', '1'];
+    await gallery.run(server, everybody);
+    await rm(gallery.path(urlOf(1)));
+    await writeFile(gallery.path(urlOf(3)), 'no picture');
+    const { facts } = await gallery.run(server, everybody);
+    expect(facts.photos).toMatchObject({ missing: 1, failed: 1 });
+    expect(facts.there.map(({ surplus }) => surplus)).toEqual([[], [], [], []]);
+  });
+
   it('fails where no photo at all could be read, and says which folder to look at', async () => {
     const server = await serve();
     await mkdir(gallery.path('empty'));
@@ -242,6 +283,22 @@ describe('clip-runner people, photos that fail', () => {
     const server = await gallery.serve({ photos: listed([older, newer, '7']), accessToken: TOKEN });
     expect((await gallery.run(server)).code).toBe(0);
     expect(photosOf(server)).toEqual([[newer, older]]);
+  });
+});
+
+describe('clip-runner people, a crash of native code', () => {
+  it('costs a child process, and no photo', async () => {
+    const ids = Array.from({ length: 120 }, (_, id) => id + 1);
+    await gallery.draw(Object.fromEntries(ids.map((id) => [id, id % 2 ? ['ann'] : ['bob']])));
+    const server = await gallery.serve({ photos: listed(ids), accessToken: TOKEN });
+    const command = gallery.start(server, ['--cache', 'cache', '--json']);
+    const kept = () => filesBelow('cache').catch(() => []);
+    await until('some faces are kept', async () => (await kept()).length > 3, 60_000);
+    const [child] = childrenOf(command.child.pid ?? 0);
+    process.kill(child!, 'SIGKILL');
+    expect(await command.ended()).toBe(0);
+    expect(JSON.parse(command.stdout)).toMatchObject({ photos: { done: 120, faces: 120, failed: 0 } });
+    expect(server.albums).toHaveLength(2);
   });
 });
 
@@ -356,6 +413,26 @@ describe('clip-runner people, a server that fails while albums are made', () => 
     expect(facts.refused).toMatchObject([{ photo_ids: ANN, code: 'HTTP_UNAUTHORIZED' }]);
     expect(photosOf(server)).toEqual([BOB]);
     expect((await gallery.run(server)).facts).toMatchObject({ made: [], refused: [{ photo_ids: ANN }], doubtful: [] });
+  });
+
+  it('waits for a server that is busy, and says so', async () => {
+    const busy = { status: 429, headers: { 'retry-after': '1' } };
+    const seen = new Set<string>();
+    const server = await serve({
+      respond: ({ method, path }) => (seen.size < seen.add(`${method} ${path}`).size ? busy : undefined),
+    });
+    const { code, log } = await gallery.run(server);
+    expect([code, photosOf(server)]).toEqual([0, [ANN, BOB]]);
+    expect(log.filter(({ msg }) => msg.startsWith('will be tried again')).length).toBeGreaterThan(1);
+  });
+
+  it('waits no longer when it is told to stop', async () => {
+    const server = await serve({ respond: () => ({ status: 503, headers: { 'retry-after': '3600' } }) });
+    const command = gallery.start(server);
+    await until('it waits', () => command.log.some(({ msg }) => msg.startsWith('will be tried again')));
+    expect(await command.kill('SIGINT')).toBe(1);
+    expect(command.stderr).toContain('Stopped by SIGINT before it was done.');
+    expect(server.requests).toHaveLength(1);
   });
 
   it('makes the album again that it was killed at', async () => {

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { Browser, type BrowserPage, type PageSettings } from '../support/browser.js';
 import { cell, markedPicture } from '../support/marked-picture.js';
 import { listed, PeopleGallery, PEOPLE, urlOf, type Scenes } from '../support/people-gallery.js';
+import { startScriptedServer } from '../support/scripted-server.js';
 
 const SCENES: Scenes = { 1: ['ann'], 2: ['ann', 'bob'], 3: ['bob'], 4: ['cat'], 5: ['ann'] };
 
@@ -103,6 +104,26 @@ describe('the page of people', () => {
     const page = await open();
     expect(await page.evaluate('document.body.innerText')).toContain('Album: there already; add 1 photos by hand: 5.');
     expect(page.complaints).toEqual([]);
+  });
+
+  it('asks a server for nothing but itself, and has no complaints there', async () => {
+    const server = await gallery.serve({ photos: listed([1, 2, 3]) });
+    await gallery.run(server, ['--dry-run', '--report', 'people.html']);
+    const body = await readFile(gallery.path('people.html'), 'utf8');
+    const host = await startScriptedServer({
+      script: ({ path }) =>
+        path === '/people.html' ? { status: 200, headers: { 'content-type': 'text/html' }, body } : { status: 404 },
+    });
+    try {
+      const page = await browser.open(`${host.url}/people.html`);
+      expect(await pictures(page)).toHaveLength(4);
+      expect(page.complaints, 'but for the page itself').toEqual([`request to ${host.url}/people.html`]);
+      expect(host.requests.map(({ path }) => path)).toEqual(['/people.html']);
+      // A headless browser does not ask for an icon by itself.
+      expect(await page.evaluate("document.querySelector('link[rel=icon]').href")).toBe('data:,');
+    } finally {
+      await host.close();
+    }
   });
 
   it('would not run a script, nor fetch a picture', async () => {

@@ -1,3 +1,4 @@
+import type { Patience } from '../../src/cli/ask-again.js';
 import type { GalleryPhoto } from '../../src/cli/people/gallery-photos.js';
 import type { Person } from '../../src/cli/people/group-people.js';
 import type { FoundFace } from '../../src/cli/people/scan-photos.js';
@@ -14,4 +15,11 @@ export function foundFace(id: number, index = 0, embedding: Float32Array = Float
 export function personOn(number: number, faces: readonly FoundFace[]): Person {
   const photos = [...new Map(faces.map((face) => [face.photo.key, face.photo])).values()];
   return { number, faces, photos, cohesion: 1, centre: Float32Array.of(1, 0) };
+}
+
+/** What a tool waits for, told but not waited. */
+export function patiently(): { readonly patience: Patience; readonly waits: readonly number[] } {
+  const waits: number[] = [];
+  const { signal } = new AbortController();
+  return { patience: { signal, onWait: (waitMs) => waits.push(waitMs), wait: () => Promise.resolve() }, waits };
 }

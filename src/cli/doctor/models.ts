@@ -1,5 +1,5 @@
 import { coerceError } from '../../errors.js';
-import { isForNoCommerce } from '../../licence.js';
+import { isForNoCommerce, noCommerceText } from '../../licence.js';
 import { parseModels } from '../../model-names.js';
 import type { Device } from '../../model.js';
 import type { RunnerOptions } from '../../options.js';
@@ -99,7 +99,7 @@ async function examinePart({ title, options }: Part, signal: AbortSignal): Promi
 
 function licenceFinding(title: string, licence: string): Finding {
   const remedy = 'For commercial use take another model, e.g. FACE_MODEL_NAME=yunet-sface for faces.';
-  return note('models', `${title}: its licence (${licence}) allows no commercial use`, remedy, {
+  return note('models', `${title}: ${noCommerceText(licence)} (${licence})`, remedy, {
     model: title,
     licence,
   });

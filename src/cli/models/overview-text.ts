@@ -1,4 +1,4 @@
-import { INSIGHTFACE_LICENCE } from '../../models/face-packs.js';
+import { DOUBTFUL_LICENCE, INSIGHTFACE_LICENCE } from '../../models/face-packs.js';
 import { resolveHubOptions, type HubOptions } from '../../models/hub-options.js';
 import { MODEL_KINDS, type ModelKindName, type ModelSide, type ModelVariant } from '../../models/model-kinds.js';
 import type { ModelRow, UnreadableFolder } from './overview.js';
@@ -36,6 +36,7 @@ function variantText(kind: ModelKindName, { dtype, sides }: ModelVariant): strin
 
 /** What a licence that is no SPDX one means for the user. */
 function licenceText(licence = 'unknown'): string {
+  if (licence === DOUBTFUL_LICENCE) return 'may be non-commercial research only';
   return licence === INSIGHTFACE_LICENCE ? 'non-commercial research only' : licence;
 }
 

@@ -13,7 +13,7 @@ import {
 import { lookUpCaptioner } from '../../models/captioners.js';
 import { lookUpModel } from '../../models/catalog.js';
 import { cutsOfFolder, storeOfLocal } from '../../models/cut-store.js';
-import { FACE_PARTS, INSIGHTFACE_LICENCE, isInsightface, lookUpFacePack } from '../../models/face-packs.js';
+import { FACE_PARTS, insightfaceLicence, lookUpFacePack } from '../../models/face-packs.js';
 import { resolveHubOptions, type HubOptions } from '../../models/hub-options.js';
 import { MODEL_KINDS, type ModelKindName, type ModelVariant } from '../../models/model-kinds.js';
 import type { Repository } from '../../models/repository.js';
@@ -176,7 +176,7 @@ function licenceOf(kind: ModelKindName, name: string): string | undefined {
 }
 
 function faceLicence(name: string, files: ReadonlySet<string>): string | undefined {
-  return lookUpFacePack(name).licence ?? (isInsightface([...files]) ? INSIGHTFACE_LICENCE : undefined);
+  return lookUpFacePack(name).licence ?? insightfaceLicence(files);
 }
 
 function reasonOf(error: unknown): string {

@@ -152,7 +152,10 @@ function optionsFor(
   const { faceDim, faceSize } = settings;
   switch (kind) {
     case 'face':
-      return { models: [], tasks: ['face'], faceModel: name, faceLabel: label, faceDim, faceSize };
+      return {
+        ...{ models: [], tasks: ['face'], faceModel: name, faceLabel: label, faceDim },
+        ...(faceSize !== undefined && { faceSize }),
+      };
     case 'caption':
       return { models: clips.slice(0, 1), tasks: ['caption'], captionModel: name };
     case 'clip':

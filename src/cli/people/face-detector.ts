@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { coerceError, type RunnerError } from '../../errors.js';
+import { detectorSide } from '../../face-settings.js';
 import type { FaceModel } from '../../model.js';
 import { hashFile } from '../../models/content-hash.js';
 import type { ResolvedOptions, RunnerOptions } from '../../options.js';
@@ -58,13 +59,13 @@ export class FaceDetector {
 
 /** A short name for a model's files and all settings that faces depend on: the same name, the same faces. */
 export async function faceIdentity(model: FaceModel, options: ResolvedOptions): Promise<string> {
-  const { faceThreshold, faceNms, faceSize, maxFacesPerPhoto, faceLadder, orientation } = options;
+  const { faceThreshold, faceNms, maxFacesPerPhoto, faceLadder, orientation } = options;
   const isReduced = options.faceDecode === 'reduced' && options.resample === 'fast';
   const facts = [
     await hashFile(model.detectionFile, createHash('sha256')),
     await hashFile(model.recognitionFile, createHash('sha256')),
     model.recognitionPixels,
-    ...[faceThreshold, faceNms, faceSize, maxFacesPerPhoto, faceLadder, orientation],
+    ...[faceThreshold, faceNms, detectorSide(model, options), maxFacesPerPhoto, faceLadder, orientation],
     // Only there, so that what is kept of full decoding stays known.
     ...(isReduced ? ['reduced'] : []),
   ];

@@ -1,4 +1,5 @@
 import { RunnerError, type ErrorCode } from '../../errors.js';
+import { askAgain, mayReadLater, type Patience } from '../ask-again.js';
 import type { Gallery } from '../gallery-access.js';
 import { requestJson, unexpectedAnswer } from '../json-request.js';
 import { isObject, unwrap } from '../search-hits.js';
@@ -33,11 +34,11 @@ const NO_SUCH_PAGE: readonly ErrorCode[] = ['HTTP_GONE', 'HTTP_REJECTED'];
  * @param ask a new signal for each request
  * @throws RunnerError `HTTP_*`
  */
-export async function listPhotos(ask: () => Gallery): Promise<PhotoList> {
+export async function listPhotos(ask: () => Gallery, patience: Patience): Promise<PhotoList> {
   const photos = new Map<string, GalleryPhoto>();
   const unusable = new Map<string, number>();
   for (let page = 1, entries = 0; ; page++) {
-    const list = await askForPage(ask(), page, entries);
+    const list = await askForPage(ask, patience, { page, offset: entries });
     if (list === undefined) break;
     entries += list.length;
     const known = photos.size;
@@ -52,16 +53,20 @@ export async function listPhotos(ask: () => Gallery): Promise<PhotoList> {
 
 /** Undefined where there is no such page. */
 async function askForPage(
-  { baseUrl, accessToken, signal }: Gallery,
-  page: number,
-  offset: number,
+  ask: () => Gallery,
+  patience: Patience,
+  { page, offset }: { readonly page: number; readonly offset: number },
 ): Promise<readonly unknown[] | undefined> {
   const query = page === 1 ? '' : `?page=${page}&offset=${offset}`;
-  const call = { url: `${baseUrl}/api/photos${query}`, accessToken, variable: 'API_BASE_URL', signal };
+  const request = ({ baseUrl, accessToken, signal }: Gallery): Promise<unknown> => {
+    const call = { url: `${baseUrl}/api/photos${query}`, accessToken, variable: 'API_BASE_URL', signal };
+    return requestJson({ ...call, maxAnswerBytes: MAX_LIST_BYTES });
+  };
   try {
-    const list = unwrap(await requestJson({ ...call, maxAnswerBytes: MAX_LIST_BYTES }));
+    const list = unwrap(await askAgain(() => request(ask()), mayReadLater, patience));
     if (Array.isArray(list)) return list as readonly unknown[];
-    throw unexpectedAnswer(new URL(baseUrl).origin, 'a list of {"id","url"}, or {"data":[…]}');
+    if (page > 1 && list === null) return undefined;
+    throw unexpectedAnswer(new URL(ask().baseUrl).origin, 'a list of {"id","url"}, or {"data":[…]}');
   } catch (thrown) {
     if (page > 1 && thrown instanceof RunnerError && NO_SUCH_PAGE.includes(thrown.code)) return undefined;
     throw thrown;

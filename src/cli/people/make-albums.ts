@@ -1,4 +1,5 @@
 import { coerceError, systemCode, type RunnerError } from '../../errors.js';
+import { askAgain, type Patience } from '../ask-again.js';
 import type { Gallery } from '../gallery-access.js';
 import { requestJson } from '../json-request.js';
 import { isObject, unwrap } from '../search-hits.js';
@@ -49,35 +50,38 @@ export interface MakeOptions {
   readonly identity: string;
   /** A new signal for each request. */
   readonly ask: () => Gallery;
-  /** Ends it after the album in hand. */
-  readonly signal: AbortSignal;
+  /** Its signal ends it after the album in hand. */
+  readonly patience: Patience;
 }
 
 /**
  * Makes the albums one after the other. Each is in the book before it is asked for, and as made once it is, so that the
  * next run goes on wherever this one ends. An album that the server refuses is no reason to leave out the others.
+ * @throws where the book can't be written: then the album in hand is in it as asked for
  */
 export async function makeAlbums(
   plans: readonly AlbumPlan[],
-  { book, identity, ask, signal }: MakeOptions,
+  { book, identity, ask, patience }: MakeOptions,
 ): Promise<MadeAlbums> {
   const made: { plan: AlbumPlan; id: number | string | null }[] = [];
   const refused: { plan: AlbumPlan; error: RunnerError }[] = [];
   for (const [place, plan] of plans.entries()) {
-    if (signal.aborted) return { made, refused, left: plans.slice(place) };
+    if (patience.signal.aborted) return { made, refused, left: plans.slice(place) };
     const before = book.albums;
     const record: AlbumRecord = { ...recordOf(plan, identity), id: null, state: 'pending' };
     await book.save([...before, record]);
+    let id: number | string | null;
     try {
-      const id = await makeAlbum(ask(), plan);
-      await book.save([...before, { ...record, id, state: 'made' }]);
-      made.push({ plan, id });
+      id = await askAgain(() => makeAlbum(ask(), plan), isSurelyNotMade, patience);
     } catch (thrown) {
       const error = coerceError(thrown);
       if (!mayBeMade(error)) await book.save(before);
       refused.push({ plan, error });
-      if (!isAboutOne(error)) return { made, refused, left: plans.slice(place + 1) };
+      if (isAboutOne(error)) continue;
+      return { made, refused, left: plans.slice(place + 1) };
     }
+    await book.save([...before, { ...record, id, state: 'made' }]);
+    made.push({ plan, id });
   }
   return { made, refused, left: [] };
 }
@@ -95,7 +99,10 @@ async function makeAlbum(
     body: { name, description, photo_ids: person.photos.map(({ id }) => id) },
     accessToken,
     variable: 'API_BASE_URL',
-    hints: { HTTP_REJECTED: 'it could not use the album; look at its log' },
+    hints: {
+      http_403: "a photo of the album is not this user's",
+      HTTP_REJECTED: 'it could not use the album; look at its log',
+    },
     isAnswerOptional: true,
     signal,
   });
@@ -106,6 +113,11 @@ async function makeAlbum(
 
 /** Errors before the request was on its way. */
 const NOT_SENT: readonly (string | undefined)[] = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT'];
+
+/** Whether the server did not take the request up, and may do so later. A broken connection does not tell. */
+function isSurelyNotMade({ code, reason, cause }: RunnerError): boolean {
+  return code === 'HTTP_RATE_LIMITED' || reason === 'http_503' || NOT_SENT.includes(systemCode(cause));
+}
 
 /** Whether the album may be there all the same: the connection broke, or no answer came in time. */
 function mayBeMade({ code, reason, cause }: RunnerError): boolean {

@@ -26,6 +26,14 @@ export function faceKey({ photo, index }: FoundFace): string {
   return `${photo.key}/${index}`;
 }
 
+interface Match {
+  /** The person's place among all. */
+  readonly place: number;
+  readonly album: AlbumRecord;
+  /** Faces, or photos, of both. */
+  readonly shared: number;
+}
+
 /**
  * Finds out who has an album already. A person and an album belong together where more than half of the faces of either
  * are the other's; only faces count that this run has seen. Faces that were found by another model or with other
@@ -37,23 +45,60 @@ export function matchPeople(
   found: readonly FoundFace[],
   identity: string,
 ): readonly MatchedPerson[] {
-  const matches = people.map((): { album: AlbumRecord; shared: number }[] => []);
-  const byFace = new Sides(people, found, faceKey);
-  const byPhoto = new Sides(people, found, ({ photo }) => photo.key);
-  for (const album of albums) {
-    const isSame = album.identity === identity;
-    const sides = isSame ? byFace : byPhoto;
-    const keys = new Set(isSame ? album.faces : album.faces.map((key) => key.slice(0, key.indexOf('/'))));
-    for (const [place, shared] of sides.related(keys)) matches[place]?.push({ album, shared });
-  }
+  const sides = new Sides(people, found, faceKey);
+  const byFace = albums
+    .filter((album) => album.identity === identity)
+    .flatMap((album) => sides.related(new Set(album.faces)).map((relation): Match => ({ ...relation, album })));
+  const strange = albums.filter((album) => album.identity !== identity);
+  const matches = [...byFace, ...matchByPhotos(people, strange, found, byFace)];
   return people.map((person, place) => ({
     person,
     // A stable sort: of equals the older album comes first.
-    albums: (matches[place] ?? []).sort((one, other) => other.shared - one.shared).map(({ album }) => album),
+    albums: matches
+      .filter((match) => match.place === place)
+      .sort((one, other) => other.shared - one.shared)
+      .map(({ album }) => album),
   }));
 }
 
-/** What became of each album of former runs. */
+/**
+ * The same by photos. People who are always together have all photos in common, so each photo of a person counts for one
+ * album, and each of an album for one person: first for those who share most.
+ */
+function matchByPhotos(
+  people: readonly Person[],
+  albums: readonly AlbumRecord[],
+  found: readonly FoundFace[],
+  matched: readonly Match[],
+): readonly Match[] {
+  const sides = new Sides(people, found, ({ photo }) => photo.key);
+  const free = people.map(({ photos }) => new Set(photos.map(({ key }) => key)));
+  for (const { place, album } of matched) for (const key of photosOf(album)) free[place]?.delete(key);
+  const pairs = albums.flatMap((album) => {
+    const keys = photosOf(album);
+    return sides.related(keys).map((relation) => ({ ...relation, album, keys }));
+  });
+  return pairs
+    .sort((one, other) => other.shared - one.shared)
+    .flatMap(({ place, album, keys, smaller }): readonly Match[] => {
+      const common = [...keys].filter((key) => free[place]?.has(key));
+      if (2 * common.length <= smaller) return [];
+      for (const key of common) {
+        keys.delete(key);
+        free[place]?.delete(key);
+      }
+      return [{ place, album, shared: common.length }];
+    });
+}
+
+function photosOf({ faces }: AlbumRecord): Set<string> {
+  return new Set(faces.map((key) => key.slice(0, key.indexOf('/'))));
+}
+
+/**
+ * What became of each album of former runs.
+ * @param seenPhotos that could be looked at: of others nothing is known
+ */
 export function compareAlbums(
   matched: readonly MatchedPerson[],
   albums: readonly AlbumRecord[],
@@ -105,12 +150,14 @@ class Sides {
     });
   }
 
-  /** The people, by their place, that share more than half of their or of these keys, and how many they share. */
-  related(keys: ReadonlySet<string>): readonly (readonly [place: number, shared: number])[] {
+  /** The people that share more than half of their or of these keys, and the size of the smaller side. */
+  related(keys: ReadonlySet<string>): readonly (Omit<Match, 'album'> & { readonly smaller: number })[] {
     const seen = [...keys].filter((key) => this.#seen.has(key));
-    const shared = new Map<number, number>();
+    const counts = new Map<number, number>();
     for (const place of seen.flatMap((key) => this.#owners.get(key) ?? []))
-      shared.set(place, (shared.get(place) ?? 0) + 1);
-    return [...shared].filter(([place, count]) => 2 * count > Math.min(seen.length, this.#sizes[place] ?? 0));
+      counts.set(place, (counts.get(place) ?? 0) + 1);
+    return [...counts]
+      .map(([place, shared]) => ({ place, shared, smaller: Math.min(seen.length, this.#sizes[place] ?? 0) }))
+      .filter(({ shared, smaller }) => 2 * shared > smaller);
   }
 }

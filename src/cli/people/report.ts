@@ -62,6 +62,8 @@ export function renderReport(
     `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     '<meta name="referrer" content="no-referrer">',
+    // Without one a browser asks the server for /favicon.ico.
+    '<link rel="icon" href="data:,">',
     '<title>People</title>',
     `<style>${STYLE}</style>`,
     '</head>',

@@ -1,13 +1,15 @@
+import { coerceError } from '../../errors.js';
 import type { FaceModel } from '../../model.js';
 import { isForNoCommerce } from '../../licence.js';
 import { resolveFaceModel } from '../../models/resolve-face.js';
+import type { Patience } from '../ask-again.js';
 import type { Gallery } from '../gallery-access.js';
 import { logDownloads, logLicence } from '../log-events.js';
 import { print, say } from '../models/table.js';
 import type { AlbumRecord } from './album-book.js';
 import { faceIdentity } from './face-detector.js';
 import { listPhotos } from './gallery-photos.js';
-import { groupPeople } from './group-people.js';
+import { groupPeople, type Person } from './group-people.js';
 import { makeAlbums, planAlbums, type MadeAlbums } from './make-albums.js';
 import { compareAlbums, matchPeople, renewRecord } from './match-albums.js';
 import { noticeLines, outcomeAsJson, outcomeLines, type Outcome } from './outcome.js';
@@ -24,7 +26,12 @@ export async function runPlan(plan: PeoplePlan, tools: PeopleTools): Promise<num
   const ask = (...signals: readonly AbortSignal[]): Gallery => {
     return { ...access, signal: AbortSignal.any([AbortSignal.timeout(timeoutMs), ...signals]) };
   };
-  const list = await listPhotos(() => ask(signal));
+  const patience: Patience = {
+    signal,
+    onWait: (waitMs, { code, message }) =>
+      log.warn({ waitMs: Math.round(waitMs), code }, `will be tried again: ${message}`),
+  };
+  const list = await listPhotos(() => ask(signal), patience);
   const photos = plan.maxPhotos === 0 ? list.photos : list.photos.slice(0, plan.maxPhotos);
   log.info({ listed: list.photos.length, taken: photos.length }, 'photos listed');
 
@@ -38,22 +45,39 @@ export async function runPlan(plan: PeoplePlan, tools: PeopleTools): Promise<num
   const matched = matchPeople(people, known, scan.found, identity);
   const strangers = matched.filter(({ albums }) => albums.length === 0).map(({ person }) => person);
   const plans = planAlbums(strangers, known, grouping.threshold);
-  const changes = compareAlbums(matched, known, new Set(photos.map(({ key }) => key)));
+  const unread = new Set(scan.problems.map(({ photo }) => photo.key));
+  const seenPhotos = new Set(photos.map(({ key }) => key).filter((key) => !unread.has(key)));
+  const changes = compareAlbums(matched, known, seenPhotos);
   const counts = { ...scan.counts, listed: list.photos.length, decoded: detector.decoded };
   const findings = { counts, unusable: list.unusable, problems: scan.problems, plans, changes, doubtful };
-  if (plan.reportFile !== undefined) {
-    // Brings the decoders along, which nothing else in this thread needs.
-    const { writeReport } = await import('./write-report.js');
-    await writeReport(plan.reportFile, people, findings, { plan, signal });
-  }
+  await report(plan, people, findings, tools);
 
   let made: MadeAlbums | undefined;
   if (!plan.isDryRun) {
     signal.throwIfAborted();
     await book.save(changes.map((change) => renewRecord(change, scan.found, identity)));
-    made = await makeAlbums(plans, { book, identity, ask, signal });
+    made = await makeAlbums(plans, { book, identity, ask, patience });
   }
   return tell({ ...findings, made }, plan.isJson);
+}
+
+/** A page that can't be written is no reason to make no albums. */
+async function report(
+  plan: PeoplePlan,
+  people: readonly Person[],
+  findings: Omit<Outcome, 'made'>,
+  { log, signal }: PeopleTools,
+): Promise<void> {
+  const { reportFile } = plan;
+  if (reportFile === undefined) return;
+  try {
+    // Brings the decoders along, which nothing else in this thread needs.
+    const { writeReport } = await import('./write-report.js');
+    await writeReport(reportFile, people, findings, { plan, signal });
+  } catch (thrown) {
+    signal.throwIfAborted();
+    log.warn({ file: reportFile }, `the page can't be written (--report): ${coerceError(thrown).message}`);
+  }
 }
 
 function ofState(albums: readonly AlbumRecord[], wanted: AlbumRecord['state']): readonly AlbumRecord[] {

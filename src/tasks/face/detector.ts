@@ -54,6 +54,7 @@ const FAMILIES: readonly Family[] = [
  */
 export async function openDetector(session: Session, options: DetectorOptions): Promise<Detector> {
   const { file, side, threshold } = options;
+  checkSide(session, options);
   const input = pickPictureInput(session, { width: side, height: side }, file);
   const family = pickFamily(session, file);
   // A graph without an axis for the batch in its answers would lay those of several pictures end to end.
@@ -87,6 +88,16 @@ interface Graph {
   readonly file: string;
   /** The tensor of the last run, kept for the next: five megabytes that need not be cleared and freed for every photo. */
   scratch: Float32Array;
+}
+
+/** @throws RunnerError `MODEL_INVALID` for a graph that takes squares of another side */
+function checkSide(session: Session, { file, side }: DetectorOptions): void {
+  const [height, width] = session.inputs[0]?.shape.slice(2) ?? [];
+  if (typeof height !== 'number' || height <= 0 || height !== width || height === side) return;
+  throw new RunnerError(
+    'MODEL_INVALID',
+    `${file} takes pictures of ${height} x ${height} pixels alone, but FACE_SIZE (faceSize) is ${side}: set it to ${height}, or not at all.`,
+  );
 }
 
 function pickFamily(session: Session, file: string): Family {

@@ -1,5 +1,5 @@
 import type { Photo } from '../task.js';
-import { mapDetection, type Detection } from './detection.js';
+import { clampBox, mapDetection, type Detection } from './detection.js';
 import { letterbox, type Letterbox } from './letterbox.js';
 import { suppressOverlaps } from './non-maximum.js';
 import type { Point } from '../image/point.js';
@@ -20,16 +20,17 @@ export interface FindOptions {
 const LARGE = 0.5;
 const TURNS: readonly Turn[] = [90, 180, 270];
 
-/** The faces of a photo in pixels of the original, the best first; a box may reach out of the photo. */
+/** The faces of a photo in pixels of the original, the best first; a box may reach out of the photo, but not lie beside it. */
 export async function findFaces(photo: Photo, options: FindOptions): Promise<readonly Detection[]> {
   const { side, maxOverlap, ladder } = options;
   const square = letterbox(photo, side);
   // Of a photo that is 640 times longer than wide nothing is left.
   if (square.width === 0 || square.height === 0) return [];
   const found = toPhoto(await options.detect(square.data), square);
-  const faces = suppressOverlaps(found, maxOverlap);
+  const faces = suppressOverlaps(found, maxOverlap).filter((face) => areaIn(photo, face) > 0);
   if (!ladder || (faces.length > 0 && !faces.some((face) => isLarge(face, photo)))) return faces;
-  return suppressOverlaps([...found, ...(await climb(photo, square, options))], maxOverlap);
+  const all = suppressOverlaps([...found, ...(await climb(photo, square, options))], maxOverlap);
+  return all.filter((face) => areaIn(photo, face) > 0);
 }
 
 /** Half the size, where a face that fills the frame is of a usual size, and the three other ways up: four squares. */
@@ -54,10 +55,12 @@ function toPhoto(detections: readonly Detection[], { scale, left, top }: Letterb
   return detections.map((detection) => mapDetection(detection, move));
 }
 
-function isLarge({ box }: Detection, { originalWidth: width, originalHeight: height }: Photo): boolean {
-  const [across, down] = [
-    Math.min(box.x2, width) - Math.max(box.x1, 0),
-    Math.min(box.y2, height) - Math.max(box.y1, 0),
-  ];
-  return across * down >= LARGE * width * height;
+function isLarge(face: Detection, photo: Photo): boolean {
+  return areaIn(photo, face) >= LARGE * photo.originalWidth * photo.originalHeight;
+}
+
+/** How much of a face lies in the photo, in pixels; none of one that was found in the black beside it. */
+function areaIn({ originalWidth, originalHeight }: Photo, { box }: Detection): number {
+  const { x1, y1, x2, y2 } = clampBox(box, originalWidth, originalHeight);
+  return (x2 - x1) * (y2 - y1);
 }

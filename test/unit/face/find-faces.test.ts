@@ -46,6 +46,20 @@ describe('findFaces', () => {
     expect(found?.landmarks).toEqual([[68, 34]]);
   });
 
+  it('takes nothing for a face that lies in the black beside the photo, also when it looks for faces again', async () => {
+    // 64 x 32 of the square are the photo: below lies nothing. The last one touches it.
+    const beside = [face(8, 40, 16, 48), face(70, 4, 78, 12, 0.8), face(20, 32, 28, 40, 0.7)];
+    const inside = face(8, 28, 16, 36, 0.6);
+    const one = watch([[...beside, inside]]);
+    const settings = { side: SIDE, maxOverlap: 0.4, detect: one.detect };
+    expect(await findFaces(photo(128, 64), { ...settings, ladder: false })).toEqual([
+      { box: { x1: 16, y1: 56, x2: 32, y2: 72 }, score: 0.6, landmarks: [[16, 56]] },
+    ]);
+    const again = watch([beside, [face(4, 40, 8, 48)]]);
+    expect(await findFaces(photo(128, 64), { ...settings, ladder: true, detect: again.detect })).toEqual([]);
+    expect(again.seen, 'a photo without a face').toHaveLength(5);
+  });
+
   it('finds nothing in a sliver, and does not ask', async () => {
     const { seen, detect } = watch([[face(0, 0, 9, 9)]]);
     expect(await findFaces(photo(3000, 3), { side: SIDE, maxOverlap: 0.4, ladder: true, detect })).toEqual([]);

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { listPhotos, type PhotoList } from '../../../src/cli/people/gallery-photos.js';
+import { patiently } from '../../support/people.js';
 import { startScriptedServer, type Reply, type ScriptedServer } from '../../support/scripted-server.js';
 
 const servers: ScriptedServer[] = [];
@@ -7,7 +8,7 @@ afterEach(() => Promise.all(servers.splice(0).map((server) => server.close())));
 
 async function list(
   script: (path: string, index: number) => unknown,
-): Promise<PhotoList & { readonly asked: readonly string[] }> {
+): Promise<PhotoList & { readonly asked: readonly string[]; readonly waits: readonly number[] }> {
   const server = await startScriptedServer({
     script: ({ path }, index) => {
       const answer = script(path, index);
@@ -16,12 +17,13 @@ async function list(
   });
   servers.push(server);
   const ask = () => ({ baseUrl: `${server.url}/base`, accessToken: 'token', signal: AbortSignal.timeout(10_000) });
-  const found = await listPhotos(ask);
-  return { ...found, asked: server.requests.map(({ path }) => path) };
+  const { patience, waits } = patiently();
+  const found = await listPhotos(ask, patience);
+  return { ...found, asked: server.requests.map(({ path }) => path), waits };
 }
 
 const isReply = (answer: unknown): answer is Reply =>
-  typeof answer === 'object' && answer !== null && 'status' in answer;
+  typeof answer === 'object' && answer !== null && ('status' in answer || 'drop' in answer);
 const photos = (...ids: readonly unknown[]): object[] => ids.map((id) => ({ id, url: `/u/${String(id)}.jpg` }));
 
 describe('the list of photos', () => {
@@ -36,6 +38,8 @@ describe('the list of photos', () => {
   it.each([
     ['the same again', (): unknown => photos(1)],
     ['nothing', (): unknown => ({ data: [] })],
+    ['null', (): unknown => null],
+    ['null within "data"', (): unknown => ({ data: null })],
     ['404', (): unknown => ({ status: 404 })],
     ['400', (): unknown => ({ status: 400 })],
   ])('ends where a further page brings %s', async (_, second) => {
@@ -48,9 +52,26 @@ describe('the list of photos', () => {
     await expect(failing).rejects.toMatchObject({ code: 'HTTP_SERVER_ERROR' });
   });
 
-  it.each([{}, { data: 'x' }, 'text', 7])('is refused where it is no list: %j', async (answer) => {
-    await expect(list(() => answer)).rejects.toThrow('expected a list of {"id","url"}');
+  it.each([
+    ['429 with Retry-After', { status: 429, headers: { 'retry-after': '7' } }, 7000, 7000],
+    ['502', { status: 502 }, 500, 1000],
+    ['503 with Retry-After', { status: 503, headers: { 'retry-after': '30' } }, 30_000, 30_000],
+    ['504', { status: 504 }, 500, 1000],
+    ['500', { status: 500 }, 500, 1000],
+    ['a broken connection: at once', { drop: 'late' }, 0, 0],
+  ] as const)('is asked for again after %s', async (_, failure, least, most) => {
+    const { photos: found, waits } = await list((__, index) => (index === 1 ? failure : photos(index === 0 ? 1 : 2)));
+    expect([found.length, waits.length]).toEqual([2, 1]);
+    expect(waits[0]).toBeGreaterThanOrEqual(least);
+    expect(waits[0]).toBeLessThanOrEqual(most);
   });
+
+  it.each([{}, { data: 'x' }, { data: null }, null, 'text', 7])(
+    'is refused where it is no list: %j',
+    async (answer) => {
+      await expect(list(() => answer)).rejects.toThrow('expected a list of {"id","url"}');
+    },
+  );
 
   it('is sorted by number, also where ids are texts, and keeps them as they came', async () => {
     const { photos: found } = await list(() => photos('9', 10, '9007199254740993', '007', 2));

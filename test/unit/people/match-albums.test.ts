@@ -64,6 +64,50 @@ describe('people and the albums that there are', () => {
     const old = album('a', [1, 2], { identity: 'old', faces: ['1/7', '2/9'] });
     expect(match([person(1, 1, 2, 3), person(2, 8, 9)], [old])).toEqual([['a'], []]);
   });
+
+  describe('by photos', () => {
+    const old = (name: string, index: number, ...ids: readonly number[]): AlbumRecord =>
+      album(name, ids, { identity: 'old', faces: ids.map((id) => `${id}/${index}`) });
+    const together = [0, 1].map((index) =>
+      personOn(
+        index + 1,
+        [1, 2, 3].map((id) => foundFace(id, index)),
+      ),
+    );
+
+    it('keep two people apart who are always in the same photos', () => {
+      const albums = [old('a', 0, 1, 2, 3), old('b', 1, 1, 2, 3)];
+      expect(match(together, albums)).toEqual([['a'], ['b']]);
+      const found = together.flatMap(({ faces: own }) => own);
+      const changes = compareAlbums(matchPeople(together, albums, found, 'm'), albums, new Set(['1', '2', '3']));
+      expect(changes.map((change) => renewRecord(change, found, 'm').faces)).toEqual([
+        ['1/0', '2/0', '3/0'],
+        ['1/1', '2/1', '3/1'],
+      ]);
+    });
+
+    it('give the one album of two such people to one of them', () => {
+      expect(match(together, [old('a', 0, 1, 2, 3)])).toEqual([['a'], []]);
+    });
+
+    it('give an album first to whom it shares most photos with', () => {
+      const albums = [old('a', 0, 1, 2, 3), old('b', 1, 1, 2, 3, 4)];
+      const [one] = together;
+      const other = personOn(2, [...together[1]!.faces, foundFace(4, 1)]);
+      expect(match([one!, other], albums)).toEqual([['a'], ['b']]);
+      expect(match([other, one!], albums)).toEqual([['b'], ['a']]);
+    });
+
+    it('count no photo of a person that is known by a face as another’s', () => {
+      const albums = [old('b', 1, 1, 2, 3), album('a', [1, 2, 3])];
+      expect(match([together[0]!], albums)).toEqual([['a']]);
+    });
+
+    it('know a person who fell apart, and two albums of one person', () => {
+      expect(match([person(1, 1, 2, 3), person(2, 4, 5)], [old('a', 0, 1, 2, 3, 4, 5)])).toEqual([['a'], ['a']]);
+      expect(match([person(1, 1, 2, 3, 4, 5)], [old('a', 0, 1, 2), old('b', 0, 3, 4, 5)])).toEqual([['b', 'a']]);
+    });
+  });
 });
 
 describe('what changed about an album', () => {
