@@ -405,7 +405,9 @@ describe('a face model', () => {
     const ready: RunnerEvents['model:ready'][] = [];
     runner.on('model:ready', (model) => ready.push(model));
     await runner.start();
-    expect(ready).toEqual([{ task: 'face', label: 'arcface-buffalo_l', device: 'cpu', maxBatch: 4, dimension: 512 }]);
+    expect(ready).toEqual([
+      { task: 'face', label: 'arcface-buffalo_l', device: 'cpu', refusals: [], maxBatch: 4, dimension: 512 },
+    ]);
   });
 
   it('of insightface is announced with its licence, once', async () => {
