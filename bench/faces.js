@@ -127,7 +127,7 @@ function compare(theirs, ours) {
       // Ours are cut off at the photo's borders.
       const far = match.box.map((value, i) => (isAtBorder(value) ? 0 : Math.abs(value - face.box[i])));
       pixels = Math.max(pixels, ...far);
-      cosine = Math.min(cosine, dot(match.embedding, face.embedding));
+      cosine = Math.min(cosine, dot(vectorOf(match.embedding), vectorOf(face.embedding)));
     }
     added += rest.length;
   }
@@ -148,6 +148,11 @@ function overlap(one, other) {
   const height = Math.max(0, Math.min(one[3], other[3]) - Math.max(one[1], other[1]));
   const area = ([x1, y1, x2, y2]) => (x2 - x1) * (y2 - y1);
   return (width * height) / (area(one) + area(other) - width * height);
+}
+
+function vectorOf(base64) {
+  const { buffer, byteOffset, byteLength } = Buffer.from(base64, 'base64');
+  return new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
 }
 
 function dot(x, y) {

@@ -1,5 +1,6 @@
 // createRunner() with the task `face`, asked with detectFaces(), as a process of its own: node face-runner.js <pack folder> [full | reduced].
-// Reads `{"files": [...]}` from each line of the input and answers with a line `{seconds, processorSeconds, photos}`.
+// Reads `{"files": [...]}` from each line of the input and answers with a line `{seconds, processorSeconds, photos}`; vectors are
+// float32 in base64, so that the answer itself takes little memory.
 import { createInterface } from 'node:readline';
 import { createRunner } from 'clip-runner';
 
@@ -15,8 +16,12 @@ for await (const line of createInterface({ input: process.stdin })) {
   const seconds = (performance.now() - startedAt) / 1000;
   const { user, system } = process.cpuUsage(startedProcessor);
   const described = photos.map((faces) =>
-    faces.map(({ box: { x1, y1, x2, y2 }, embedding }) => ({ box: [x1, y1, x2, y2], embedding: [...embedding] })),
+    faces.map(({ box: { x1, y1, x2, y2 }, embedding }) => ({ box: [x1, y1, x2, y2], embedding: base64Of(embedding) })),
   );
   console.log(JSON.stringify({ seconds, processorSeconds: (user + system) / 1e6, photos: described }));
 }
 await runner.stop();
+
+function base64Of({ buffer, byteOffset, byteLength }) {
+  return Buffer.from(buffer, byteOffset, byteLength).toString('base64');
+}
