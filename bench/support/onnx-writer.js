@@ -1,4 +1,15 @@
 // A minimal writer of ONNX files (protobuf), enough to make full-size models with random weights.
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+/** Makes a graph where its file isn't there yet. The file is there only when it is whole. Answers it. */
+export function writeOnce(file, makeGraph) {
+  if (existsSync(file)) return file;
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(`${file}.part`, makeGraph());
+  renameSync(`${file}.part`, file);
+  return file;
+}
 
 const DATA_TYPE = { float32: 1, int32: 6, int64: 7, float16: 10 };
 

@@ -1,7 +1,6 @@
 // A face recogniser of the size of w600k_r50.onnx (buffalo_l: 43.6 million parameters, 6.3 GFLOP a face) with random weights.
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { GraphWriter } from './onnx-writer.js';
+import { GraphWriter, writeOnce } from './onnx-writer.js';
 
 /** Blocks and channels of the four stages; the first block of each halves the sides. */
 const STAGES = [
@@ -14,12 +13,7 @@ const EMBEDDING = 512;
 
 /** Makes the graph once below `cache` and answers its file. */
 export function makeResnet50(cache) {
-  const file = path.join(cache, 'face-resnet-50', 'model.onnx');
-  if (existsSync(file)) return file;
-  mkdirSync(path.dirname(file), { recursive: true });
-  writeFileSync(`${file}.part`, recognitionGraph());
-  renameSync(`${file}.part`, file);
-  return file;
+  return writeOnce(path.join(cache, 'face-resnet-50', 'model.onnx'), recognitionGraph);
 }
 
 function recognitionGraph() {

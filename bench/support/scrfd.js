@@ -1,8 +1,7 @@
 // A face detector of the shape of SCRFD-10g (det_10g.onnx of buffalo_l: 4.2 million parameters, 10 GFLOP at 640 x 480) with random
 // weights. The bias of its scores keeps it from finding anything.
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { GraphWriter } from './onnx-writer.js';
+import { GraphWriter, writeOnce } from './onnx-writer.js';
 
 const SIDE = 640;
 const ANCHORS = 2;
@@ -23,12 +22,7 @@ const SCORE_BIAS = -8;
 
 /** Makes the graph once below `cache` and answers its file. */
 export function makeScrfd(cache) {
-  const file = path.join(cache, 'face-scrfd-10g', 'model.onnx');
-  if (existsSync(file)) return file;
-  mkdirSync(path.dirname(file), { recursive: true });
-  writeFileSync(`${file}.part`, detectionGraph());
-  renameSync(`${file}.part`, file);
-  return file;
+  return writeOnce(path.join(cache, 'face-scrfd-10g', 'model.onnx'), detectionGraph);
 }
 
 function detectionGraph() {

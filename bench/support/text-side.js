@@ -1,7 +1,7 @@
 // The text side of a CLIP model of full size with random weights, beside the image side of vit.js.
-import { copyFileSync, existsSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync } from 'node:fs';
 import path from 'node:path';
-import { GraphWriter } from './onnx-writer.js';
+import { GraphWriter, writeOnce } from './onnx-writer.js';
 import { encoderLayers, layerNorm } from './vit.js';
 
 /** ViT-B/32's own sizes; the vocabulary is as large as CLIP's, though the tokenizer at hand uses the first ids only. */
@@ -11,10 +11,7 @@ const SIZE = { vocabulary: 49_408, length: 77, width: 512, layers: 12, heads: 8,
 export function addTextSide(folder, tokenizer) {
   for (const name of ['tokenizer.json', 'tokenizer_config.json'])
     copyFileSync(path.join(tokenizer, name), path.join(folder, name));
-  const file = path.join(folder, 'onnx', 'text_model.onnx');
-  if (existsSync(file)) return;
-  writeFileSync(`${file}.part`, textGraph(SIZE));
-  renameSync(`${file}.part`, file);
+  writeOnce(path.join(folder, 'onnx', 'text_model.onnx'), () => textGraph(SIZE));
 }
 
 function textGraph({ vocabulary, length, width, layers, heads, embedding }) {

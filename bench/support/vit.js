@@ -1,7 +1,7 @@
 // A CLIP image encoder of full size with random weights, in the folder layout of the hub's exports.
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { GraphWriter } from './onnx-writer.js';
+import { GraphWriter, writeOnce } from './onnx-writer.js';
 
 const SIZES = {
   'vit-b-32': { patch: 32, width: 768, layers: 12, heads: 12, embedding: 512 },
@@ -20,8 +20,7 @@ export function makeVit(name, cache, dtype = 'fp32') {
     JSON.stringify({ model_type: 'clip', projection_dim: SIZES[name].embedding }),
   );
   writeFileSync(path.join(folder, 'preprocessor_config.json'), JSON.stringify(PREPROCESSOR));
-  writeFileSync(`${file}.part`, visionGraph(SIZES[name], isHalf));
-  renameSync(`${file}.part`, file);
+  writeOnce(file, () => visionGraph(SIZES[name], isHalf));
   return folder;
 }
 
