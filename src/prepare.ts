@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { poolEarly } from './models/early-pooling.js';
 import { saveOptimizedGraph } from './pool/session.js';
 
 /**
@@ -7,3 +9,5 @@ import { saveOptimizedGraph } from './pool/session.js';
 const [file = '', target = '', weights = ''] = process.argv.slice(2);
 // The exit code tells a failure, and the message on stderr why.
 await saveOptimizedGraph(file, target, weights);
+const pooledEarly = poolEarly(target);
+if (pooledEarly !== undefined) writeFileSync(target, pooledEarly);

@@ -60,10 +60,8 @@ function visionGraph({ patch, width, layers, heads, embedding }, isHalf) {
   );
 
   x = encoderLayers(graph, x, { width, layers, heads });
-  const first = graph.node('Reshape', [
-    graph.node('Slice', [x, graph.integers([0]), graph.integers([1]), graph.integers([1])]),
-    graph.integers([0, width]),
-  ]);
+  // As exporters write `x[:, 0]`.
+  const first = graph.node('Gather', [x, graph.node('Squeeze', [graph.integers([0])])], { axis: 1 });
   const projected = graph.node('MatMul', [layerNorm(graph, first, width), graph.weight([width, embedding])]);
   return graph.finish(
     { pixel_values: { dims: ['batch_size', 3, 224, 224], type: graph.type } },

@@ -1,11 +1,12 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { RunnerError } from '../errors.js';
 import type { GraphPart } from './cut-graph.js';
+import { field, fieldStart } from './protobuf-bytes.js';
 import type { Span } from './protobuf.js';
 
 const BUFFER_BYTES = 4 * 1024 ** 2;
-/** Tag of the field `graph` of a `ModelProto`: number 7, bytes with a length. */
-const GRAPH_TAG = 7 * 8 + 2;
+/** Of a `ModelProto`. */
+const GRAPH_FIELD = 7;
 
 /**
  * Writes a part of an ONNX file as a file of its own, by copying bytes: gigabytes of weights pass through one small
@@ -25,7 +26,7 @@ export async function writeGraphPart(
       const copier = new Copier(from, to, signal);
       for (const span of merged(part.beside)) await copier.copy(span);
       const length = part.graph.reduce((sum, { start, end }) => sum + end - start, 0);
-      await copier.write(Buffer.from([GRAPH_TAG, ...varint(length)]));
+      await copier.write(fieldStart(GRAPH_FIELD, length));
       for (const span of merged(part.graph)) await copier.copy(span);
       await copier.flush();
       // Else a power cut could leave an empty file under the final name.
@@ -36,6 +37,11 @@ export async function writeGraphPart(
   } finally {
     await from.close();
   }
+}
+
+/** The bytes of a file of which all is in memory: fields beside the graph, and fields of the graph. */
+export function encodeGraph(beside: readonly Buffer[], graph: readonly Buffer[]): Buffer {
+  return Buffer.concat([...beside, field(GRAPH_FIELD, Buffer.concat(graph))]);
 }
 
 /** Collects many small pieces into few writes. */
@@ -83,11 +89,4 @@ function merged(spans: readonly Span[]): readonly Span[] {
     else joined.push(span);
   }
   return joined;
-}
-
-function varint(value: number): readonly number[] {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 0x80);
-  return [...bytes, rest];
 }

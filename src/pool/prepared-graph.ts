@@ -27,9 +27,10 @@ import { underFileLock } from './file-lock.js';
 import { RUNTIME } from './session.js';
 
 /**
- * Graphs that the runtime has made ready for this machine: optimised for its processor, and with the weights packed as its
- * kernels read them. A session of such a graph maps its weights from the file: they take no heap, all sessions of the
- * machine share them, and opening takes a fraction of the time. The numbers are the same, bit by bit.
+ * Graphs that were made ready for this machine: optimised by the runtime for its processor, with the weights packed as its
+ * kernels read them, and without the vectors that nobody reads (`early-pooling.ts`). A session of such a graph maps its
+ * weights from the file: they take no heap, all sessions of the machine share them, and opening takes a fraction of the
+ * time. The numbers are the same, bit by bit.
  */
 export interface PrepareRequest {
   readonly file: string;
@@ -50,7 +51,7 @@ interface Manifest {
 }
 
 /** Part of every key: raise it when the same file is prepared differently. */
-const VERSION = 1;
+const VERSION = 2;
 const [MANIFEST, GRAPH, WEIGHTS] = ['prepared.json', 'model.onnx', 'weights.bin'] as const;
 /** Of less weight nothing is gained. */
 const MIN_BYTES = 16 * 1024 ** 2;

@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { GraphWriter } from '../../bench/support/onnx-writer.js';
+import { encoderLayers } from '../../bench/support/vit.js';
 import { createRunner, type Runner } from '../../dist/index.js';
 import { preparedFolder } from '../../src/models/cache.js';
+import { readOnnxGraph } from '../../src/models/onnx-graph.js';
 import { preparedGraph, sweepPrepared } from '../../src/pool/prepared-graph.js';
 import { openOnnxSession } from '../../src/pool/session.js';
 import { newOwner } from '../../src/partial-owner.js';
@@ -97,6 +99,25 @@ describe('a prepared graph', () => {
     expect(await answer(file, () => Promise.resolve(prepared))).toEqual(plain);
     // The graph itself holds no weights any more.
     expect(statSync(prepared!).size).toBeLessThan(100_000);
+  });
+
+  it('makes no vectors that nobody reads', async () => {
+    const width = 512;
+    const graph = new GraphWriter(3);
+    const patches = graph.node('Reshape', ['image', graph.integers([0, 21, 448])]);
+    const embedded = graph.node('MatMul', [patches, graph.weight([448, width], 0.05)]);
+    const hidden = encoderLayers(graph, embedded, { width, layers: 2, heads: 8 });
+    const first = graph.node('Gather', [hidden, graph.node('Squeeze', [graph.integers([0])])], { axis: 1 });
+    const embedding = { from: first, dims: ['batch', width] };
+    const file = path.join(root, 'encoder.onnx');
+    await writeFile(file, graph.finish({ image: { dims: ['batch', 3, SIDE, SIDE] } }, { embedding }));
+    const prepared = await preparedGraph({ file, weights: [], folder });
+    const { nodes } = readOnnxGraph(prepared!);
+    expect(nodes.filter(({ outputs }) => outputs[0]?.endsWith('/chosen'))).toHaveLength(2);
+    const plain = await answer(file);
+    const found = await answer(file, () => Promise.resolve(prepared));
+    expect(found).toHaveLength(3 * width);
+    expect(Math.max(...found.map((number, i) => Math.abs(number - (plain[i] ?? NaN))))).toBeLessThan(1e-5);
   });
 
   it('takes no heap for its weights', async () => {
