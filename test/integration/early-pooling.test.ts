@@ -78,7 +78,7 @@ function expectSame(found: Record<string, TensorData>, wanted: Record<string, Te
   for (const [name, { data, dims }] of Object.entries(wanted)) {
     expect(found[name]?.dims).toEqual(dims);
     const differences = [...(data as Float32Array)].map((number, i) =>
-      Math.abs(Number(number) - Number(found[name]?.data[i])),
+      Math.abs(number - Number(found[name]?.data[i])),
     );
     expect(Math.max(...differences)).toBeLessThan(1e-5);
   }
