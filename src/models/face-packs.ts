@@ -1,3 +1,5 @@
+import { DOUBTFUL_LICENCE, INSIGHTFACE_LICENCE } from '../licence.js';
+
 /** Where a pack of a face detector and a recogniser comes from. */
 export interface FacePack {
   /** Repositories with the two graphs; mostly one and the same. */
@@ -8,12 +10,6 @@ export interface FacePack {
   /** SPDX identifier of the weights' licence, or `LicenseRef-...` where it has none. */
   readonly licence?: string;
 }
-
-/** insightface gives its trained weights away for research that is not commercial, whatever the licence of its code. */
-export const INSIGHTFACE_LICENCE = 'LicenseRef-InsightFace-non-commercial';
-
-/** Of weights that may be insightface's. */
-export const DOUBTFUL_LICENCE = 'LicenseRef-perhaps-InsightFace-non-commercial';
 
 const insightface = (name: string): FacePack => ({
   detection: `immich-app/${name}`,

@@ -42,7 +42,7 @@ export interface RedisCluster {
 
 /** @throws where there is no redis-server, or no redis-cli to make a cluster of several. */
 export async function startCluster({ replicas = false } = {}): Promise<RedisCluster> {
-  const servers = await Promise.all(Array.from({ length: replicas ? 6 : 3 }, () => startRedis({ config: CONFIG })));
+  const servers = await allOrNone(Array.from({ length: replicas ? 6 : 3 }, () => startRedis({ config: CONFIG })));
   const nodes = servers.map((server) => ({ server, client: server.client() }));
   const addresses = servers.map(({ port }) => `127.0.0.1:${port}`);
   await promisify(execFile)('redis-cli', [
@@ -100,6 +100,17 @@ export async function startCluster({ replicas = false } = {}): Promise<RedisClus
       await Promise.all(servers.map((server) => server.stop()));
     },
   };
+}
+
+/** All servers; where one can't start, the others are stopped. */
+async function allOrNone(starting: readonly Promise<RedisServer>[]): Promise<readonly RedisServer[]> {
+  try {
+    return await Promise.all(starting);
+  } catch (thrown) {
+    const ends = await Promise.allSettled(starting);
+    for (const end of ends) if (end.status === 'fulfilled') await end.value.stop();
+    throw thrown;
+  }
 }
 
 async function settled(nodes: readonly ClusterNode[]): Promise<void> {

@@ -1,4 +1,4 @@
-import { DOUBTFUL_LICENCE, INSIGHTFACE_LICENCE } from '../../models/face-packs.js';
+import { DOUBTFUL_LICENCE, INSIGHTFACE_LICENCE } from '../../licence.js';
 import { resolveHubOptions, type HubOptions } from '../../models/hub-options.js';
 import { MODEL_KINDS, type ModelKindName, type ModelSide, type ModelVariant } from '../../models/model-kinds.js';
 import type { ModelRow, UnreadableFolder } from './overview.js';
