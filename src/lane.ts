@@ -18,9 +18,9 @@ export interface LaneItem extends Batchable {
   readonly sinceMs: number;
   /** Where somebody traces it. */
   readonly trace?: JobTrace | undefined;
-  readonly onOutcome: (task: string, unit: string, outcome: ThreadOutcome) => void;
+  onOutcome(task: string, unit: string, outcome: ThreadOutcome): void;
   /** It is over: every outcome that is to come has come. */
-  readonly onEnd: (error: RunnerError | undefined) => void;
+  onEnd(error: RunnerError | undefined): void;
 }
 
 type StageMessage = Extract<ThreadMessage, { readonly type: 'stage' }>;
@@ -88,7 +88,7 @@ export class Lane {
   cancel(): void {
     this.#isCancelled = true;
     this.#pool.cancel();
-    for (const { onEnd } of this.#batcher.clear()) onEnd(stopped());
+    for (const item of this.#batcher.clear()) item.onEnd(stopped());
     for (const { item } of this.#suspects.clear()) item.onEnd(stopped());
   }
 
