@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 
 import { coerceError } from '../errors.js';
 import type { ClaimBook, Held } from './claim-book.js';
+import { ClaimEnd } from './claim-end.js';
 import type { Clock } from '../clock.js';
 import type { ProcessingList } from './processing-list.js';
 import type { Claim } from './queue.js';
@@ -63,48 +64,43 @@ export class RedisClaimer {
   /** See `Queue.claim`. One at a time. */
   async claim(max: number, signal: AbortSignal): Promise<readonly Claim[]> {
     const { clock, claimTimeoutMs, health, random } = this.#options;
-    const deadline = new AbortController();
-    const cancel = clock.after(claimTimeoutMs, () => deadline.abort());
-    const either = anySignal([signal, deadline.signal]);
-    const untilMs = clock.now() + claimTimeoutMs;
+    const end = new ClaimEnd(signal, claimTimeoutMs, clock);
     try {
-      const isOver = (): boolean => either.signal.aborted;
-      while (!isOver()) {
+      while (!end.isOver()) {
         try {
-          const claims = await this.#attempt(max, untilMs, either.signal, signal);
+          const claims = await this.#attempt(max, end, signal);
           this.#failures = 0;
           health.succeed('claim');
           return claims;
         } catch (thrown) {
-          if (isOver()) break;
+          if (end.isOver()) break;
           this.#failures += 1;
           health.fail('claim', coerceError(thrown, 'QUEUE_UNAVAILABLE'));
-          await pause(backoffMs(this.#failures, BACKOFF, random), either.signal, clock);
+          await pause(backoffMs(this.#failures, BACKOFF, random), end.signal, clock);
         }
       }
       return [];
     } finally {
-      cancel();
-      either.dispose();
+      end.dispose();
     }
   }
 
-  async #attempt(max: number, untilMs: number, either: AbortSignal, signal: AbortSignal): Promise<readonly Claim[]> {
+  async #attempt(max: number, end: ClaimEnd, signal: AbortSignal): Promise<readonly Claim[]> {
     const { commands, blocking, registration, processing, keys, book } = this.#options;
-    await commands.ready(either);
+    if (!commands.isReady) await commands.ready(end.signal);
     await registration.ensure();
     await processing.reconcileIfDue();
 
     const count = Math.min(max, MAX_TAKE);
-    const isEmpty = (): boolean => book.in('inbox').length === 0;
+    const isEmpty = (): boolean => !book.has('inbox');
     // Every other claim takes from the suspects first, so that many of them don't starve the queue.
     const isSuspectsTurn = !this.#wasSuspect;
     if (isEmpty() && isSuspectsTurn) await this.#takeSuspect();
     if (isEmpty()) this.#suspectsLeft = await processing.take(keys.queue, count, 'queue');
     if (isEmpty()) await this.#takeSuspect();
     if (isEmpty()) {
-      const client = await blocking.ready(either);
-      await this.#block(client, untilMs, signal);
+      const client = await blocking.ready(end.signal);
+      await this.#block(client, end.untilMs, signal);
       this.#suspectsLeft = undefined;
       if (!isEmpty() && !signal.aborted && count > 1) await this.#topUp(count - 1);
     }
