@@ -127,7 +127,7 @@ export class Lane {
     for (const { item, kills } of entries) if (kills === 0) this.#measureWait(item, startedAt);
     let error: RunnerError | undefined;
     try {
-      const items = entries.map(({ item, missing }) => ({ ...item.threadItem, tasks: [...missing] }));
+      const items = entries.map((entry) => threadItemOf(entry));
       await this.#pool.run(items, (message) => this.#onMessage(entries, message));
     } catch (thrown) {
       error = coerceError(thrown);
@@ -171,6 +171,11 @@ export class Lane {
 
 function entryOf(item: LaneItem): Entry {
   return { item, missing: new Set(item.threadItem.tasks), kills: 0 };
+}
+
+/** As it is where nothing of it has come: what items share is then cloned for the thread once. */
+function threadItemOf({ item: { threadItem }, missing }: Entry): ThreadItem {
+  return missing.size === threadItem.tasks.length ? threadItem : { ...threadItem, tasks: [...missing] };
 }
 
 function stopped(): RunnerError {
