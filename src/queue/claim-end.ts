@@ -2,24 +2,29 @@ import type { Clock } from '../clock.js';
 import { anySignal } from './waiting.js';
 
 /**
- * When a claim is over: at its time, or when its caller turns away. A signal of both costs as much as several jobs, so it is
- * made where something has to wait for it; mostly nothing has.
+ * When a claim is over: at its time, or when it is called off. One signal of all that costs as much as several jobs, so it is made
+ * where something has to wait for it; mostly nothing has.
  */
 export class ClaimEnd {
+  /** Any of them calls the claim off. */
+  readonly callers: readonly AbortSignal[];
   readonly untilMs: number;
-  readonly #caller: AbortSignal;
   readonly #clock: Clock;
   #either: AbortSignal | undefined;
   #dispose: () => void = () => undefined;
 
-  constructor(caller: AbortSignal, timeoutMs: number, clock: Clock) {
+  constructor(callers: readonly AbortSignal[], timeoutMs: number, clock: Clock) {
     this.untilMs = clock.now() + timeoutMs;
-    this.#caller = caller;
+    this.callers = callers;
     this.#clock = clock;
   }
 
   isOver(): boolean {
-    return this.#caller.aborted || this.#either?.aborted === true || this.#clock.now() >= this.untilMs;
+    return this.isCalledOff() || this.#either?.aborted === true || this.#clock.now() >= this.untilMs;
+  }
+
+  isCalledOff(): boolean {
+    return this.callers.some(({ aborted }) => aborted);
   }
 
   /** Aborts when it is over. */
@@ -28,7 +33,7 @@ export class ClaimEnd {
     return this.#either;
   }
 
-  /** Lets go of timer and caller. */
+  /** Lets go of timer and callers. */
   dispose(): void {
     this.#dispose();
   }
@@ -36,7 +41,7 @@ export class ClaimEnd {
   #makeSignal(): AbortSignal {
     const deadline = new AbortController();
     const cancel = this.#clock.after(Math.max(0, this.untilMs - this.#clock.now()), () => deadline.abort());
-    const either = anySignal([this.#caller, deadline.signal]);
+    const either = anySignal([...this.callers, deadline.signal]);
     this.#dispose = () => {
       cancel();
       either.dispose();

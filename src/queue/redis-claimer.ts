@@ -61,14 +61,14 @@ export class RedisClaimer {
     return this.#options.clock.now() < this.#strayUntilMs;
   }
 
-  /** See `Queue.claim`. One at a time. */
-  async claim(max: number, signal: AbortSignal): Promise<readonly Claim[]> {
+  /** See `Queue.claim`; any of the signals calls it off. One at a time. */
+  async claim(max: number, signals: readonly AbortSignal[]): Promise<readonly Claim[]> {
     const { clock, claimTimeoutMs, health, random } = this.#options;
-    const end = new ClaimEnd(signal, claimTimeoutMs, clock);
+    const end = new ClaimEnd(signals, claimTimeoutMs, clock);
     try {
       while (!end.isOver()) {
         try {
-          const claims = await this.#attempt(max, end, signal);
+          const claims = await this.#attempt(max, end);
           this.#failures = 0;
           health.succeed('claim');
           return claims;
@@ -85,7 +85,7 @@ export class RedisClaimer {
     }
   }
 
-  async #attempt(max: number, end: ClaimEnd, signal: AbortSignal): Promise<readonly Claim[]> {
+  async #attempt(max: number, end: ClaimEnd): Promise<readonly Claim[]> {
     const { commands, blocking, registration, processing, keys, book } = this.#options;
     if (!commands.isReady) await commands.ready(end.signal);
     await registration.ensure();
@@ -100,11 +100,11 @@ export class RedisClaimer {
     if (isEmpty()) await this.#takeSuspect();
     if (isEmpty()) {
       const client = await blocking.ready(end.signal);
-      await this.#block(client, end.untilMs, signal);
+      await this.#block(client, end);
       this.#suspectsLeft = undefined;
-      if (!isEmpty() && !signal.aborted && count > 1) await this.#topUp(count - 1);
+      if (!isEmpty() && !end.isCalledOff() && count > 1) await this.#topUp(count - 1);
     }
-    return this.#handOut(max, signal);
+    return this.#handOut(max, end);
   }
 
   /** More of the same batch; without them there is still the first one. */
@@ -127,15 +127,15 @@ export class RedisClaimer {
   }
 
   /** Waits on the server until an element comes into the list, into the inbox. */
-  async #block(client: Redis, untilMs: number, signal: AbortSignal): Promise<void> {
+  async #block(client: Redis, end: ClaimEnd): Promise<void> {
     const { keys, list, book, processing, clock, where } = this.#options;
-    const leftMs = Math.max(MIN_BLOCK_MS, Math.round(untilMs - clock.now()));
+    const leftMs = Math.max(MIN_BLOCK_MS, Math.round(end.untilMs - clock.now()));
     const timeoutMs = this.#hasSuspect() ? Math.min(leftMs, SUSPECT_POLL_MS) : leftMs;
     await processing.whileBlocked(async () => {
-      if (signal.aborted) return;
+      if (end.isCalledOff()) return;
       const reply = client.blmoveBuffer(keys.queue, list, 'RIGHT', 'LEFT', timeoutMs / 1000);
       try {
-        const raw = await this.#watch(reply, client, timeoutMs, signal);
+        const raw = await this.#watch(reply, client, timeoutMs, end);
         if (raw) book.add(raw, 'queue');
       } catch (thrown) {
         // The element may have been moved all the same: compare before anything else is claimed.
@@ -145,18 +145,13 @@ export class RedisClaimer {
     });
   }
 
-  async #watch(
-    reply: Promise<Buffer | null>,
-    client: Redis,
-    timeoutMs: number,
-    signal: AbortSignal,
-  ): Promise<Buffer | null> {
+  async #watch(reply: Promise<Buffer | null>, client: Redis, timeoutMs: number, end: ClaimEnd): Promise<Buffer | null> {
     const { blocking, clock, processing } = this.#options;
     const watchdog = new AbortController();
     const cancel = clock.after(timeoutMs + WATCHDOG_MS, () =>
       watchdog.abort(new Error('a blocking claim got no answer')),
     );
-    const either = anySignal([signal, watchdog.signal]);
+    const either = anySignal([...end.callers, watchdog.signal]);
     try {
       return await orAbort(reply, either.signal);
     } catch (thrown) {
@@ -165,12 +160,12 @@ export class RedisClaimer {
         blocking.judge(client, thrown);
         throw thrown;
       }
-      const isOver = signal.aborted && (await blocking.hangUp(client, HANG_UP_MS));
+      const isOver = end.isCalledOff() && (await blocking.hangUp(client, HANG_UP_MS));
       if (!isOver) {
         blocking.drop(client);
         this.#strayUntilMs = clock.now() + timeoutMs + WATCHDOG_MS;
       }
-      if (!signal.aborted) throw thrown;
+      if (!end.isCalledOff()) throw thrown;
       // The answer may have come on the way out; without one the list tells.
       processing.doubt();
       return (await within(0, reply, clock)) ?? null;
@@ -181,11 +176,11 @@ export class RedisClaimer {
   }
 
   /** Hands out up to `max` elements of the inbox; a suspect goes alone, or to the dead letters where it has killed too often. */
-  async #handOut(max: number, signal: AbortSignal): Promise<readonly Claim[]> {
+  async #handOut(max: number, end: ClaimEnd): Promise<readonly Claim[]> {
     const { book } = this.#options;
     const claims: Claim[] = [];
     // Where the caller has turned away, what came in waits for the next claim.
-    const isOver = (): boolean => claims.length >= max || signal.aborted;
+    const isOver = (): boolean => claims.length >= max || end.isCalledOff();
     this.#wasSuspect = false;
     for (const held of book.in('inbox')) {
       if (isOver()) break;

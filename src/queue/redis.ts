@@ -79,10 +79,8 @@ class RedisQueue implements Queue {
   async claim(max: number, signal: AbortSignal): Promise<readonly Claim[]> {
     if (!this.#opened || this.#closed) throw closedError(this.name);
     if (!(max >= 1)) return [];
-    const either = anySignal([signal, this.#closing.signal, this.#interrupting.signal]);
-    return this.#claiming
-      .run(() => this.#parts.claimer.claim(Math.floor(max), either.signal))
-      .finally(() => either.dispose());
+    const signals = [signal, this.#closing.signal, this.#interrupting.signal];
+    return this.#claiming.run(() => this.#parts.claimer.claim(Math.floor(max), signals));
   }
 
   async ack(claims: readonly Claim[]): Promise<void> {
