@@ -37,7 +37,9 @@ it('lets go of its timer', async () => {
   const clock = new VirtualClock();
   const end = new ClaimEnd([], 100, clock);
   const { signal } = end;
+  expect(clock.pending).toBe(1);
   end.dispose();
+  expect(clock.pending).toBe(0);
   await clock.advance(100);
   expect([signal.aborted, end.isOver()]).toEqual([false, true]);
 });
