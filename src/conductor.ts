@@ -11,6 +11,7 @@ import { relayCourierEvents, relayQueueEvents } from './relay.js';
 import { createCourier, type Courier } from './sink/courier.js';
 import { StatsCounter, type RunnerStats } from './stats.js';
 import { TaskTable } from './task-table.js';
+import type { WorkPlan } from './work-plan.js';
 
 /** Time kept back from the deadline of `stop()` to give jobs back and to close connections. */
 const CLOSING_RESERVE_MS = 2000;
@@ -149,17 +150,17 @@ export class Conductor {
       onGone,
       emit,
       itemBytes: engine.itemBytes,
-      unitsOf: (job) => this.#unitsOf(job, queue),
+      planOf: (job) => this.#planOf(job, queue),
       submit: (items) => engine.submit(items),
       deliver: (delivery) => this.#deliver(courier, delivery),
       whenSinkOpen: (signal) => courier.whenClosed(signal),
     });
   }
 
-  #unitsOf(job: Job, queue: Queue): ReturnType<TaskTable['unitsOf']> {
+  #planOf(job: Job, queue: Queue): WorkPlan {
     const unknown = this.#tasks.unknownOf(job);
     if (unknown.length > 0) this.events.emit('job:ignored', { queue: queue.name, jobId: job.id, tasks: unknown });
-    return this.#tasks.unitsOf(job);
+    return this.#tasks.planOf(job);
   }
 
   async #deliver(courier: Courier, delivery: Delivery): Promise<void> {

@@ -1,13 +1,14 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
+import { ClaimedJob, type ClaimedJobPorts, type HeldClaim } from './claimed-job.js';
 import { RunnerError, coerceError } from './errors.js';
 import type { Emit } from './events.js';
 import type { Delivery, Job, JobType, JobVerdict } from './job.js';
 import type { LaneItem } from './lane.js';
 import type { Claim, Queue } from './queue/queue.js';
-import { Settler, type JobFacts } from './settler.js';
+import { Settler } from './settler.js';
 import type { QueueStats } from './stats.js';
-import { Ticket, type TicketUnit } from './ticket.js';
-import { traceJob, type JobTrace } from './tracing.js';
+import { traceJob } from './tracing.js';
+import type { WorkPlan } from './work-plan.js';
 
 export interface IntakeOptions {
   readonly queue: Queue;
@@ -19,8 +20,8 @@ export interface IntakeOptions {
   readonly maxElementBytes: number;
   readonly onGone: 'bury' | 'ack';
   readonly emit: Emit;
-  /** The units that a job's tasks stand for; none where it asks for nothing that this runner does. */
-  readonly unitsOf: (job: Job) => readonly TicketUnit[];
+  /** What is to be done for a job; no units where it asks for nothing that this runner does. */
+  readonly planOf: (job: Job) => WorkPlan;
   /** What one picture's tensors take, all models together. */
   readonly itemBytes: number;
   readonly submit: (items: readonly LaneItem[]) => void;
@@ -34,22 +35,33 @@ export class Intake {
   readonly #options: IntakeOptions;
   readonly #settler: Settler;
   readonly #stopping = new AbortController();
-  /** When each claim came, the oldest first. */
-  readonly #held = new Map<Claim, number>();
+  readonly #ports: ClaimedJobPorts;
+  /** The oldest first. */
+  readonly #held = new Set<HeldClaim>();
   /** Those of them whose ack is on its way: a claim that is made now gets their places. */
-  readonly #leaving = new Set<Claim>();
+  readonly #leaving = new Set<HeldClaim>();
   #unfinished = 0;
   #onRoom: (() => void) | undefined;
   #loop: Promise<void> = Promise.resolve();
 
   constructor(options: IntakeOptions) {
+    const { queue, emit, onGone, deliver } = options;
     this.#options = options;
-    this.#settler = new Settler({ queue: options.queue, emit: options.emit, onGone: options.onGone });
+    this.#settler = new Settler({
+      ...{ queue, emit, onGone },
+      onSent: (held) => this.#leave(held),
+      onSettled: (held, error) => this.#forget(held, error),
+    });
+    this.#ports = {
+      deliver,
+      onWarning: ({ jobId }, unit, message) => emit('job:warning', { queue: queue.name, jobId, unit, message }),
+      onVerdict: (held, verdict) => this.#finish(held, verdict),
+    };
   }
 
   stats(): Pick<QueueStats, 'queue' | 'inFlight' | 'oldestMs'> {
-    const [oldestAt] = this.#held.values();
-    const oldestMs = oldestAt === undefined ? undefined : performance.now() - oldestAt;
+    const [oldest] = this.#held;
+    const oldestMs = oldest === undefined ? undefined : performance.now() - oldest.sinceMs;
     return { queue: this.#options.queue.name, inFlight: this.#inHand(), oldestMs };
   }
 
@@ -122,52 +134,44 @@ export class Intake {
   }
 
   #accept(claims: readonly Claim[]): void {
-    const items: LaneItem[] = [];
+    const sinceMs = performance.now();
+    const items: ClaimedJob[] = [];
     for (const claim of claims) {
-      const startedAt = performance.now();
-      this.#held.set(claim, startedAt);
-      const item = this.#open(claim, startedAt);
+      const item = this.#open(claim, sinceMs);
       if (item !== undefined) items.push(item);
     }
     if (items.length > 0) this.#options.submit(items);
   }
 
   /** Understands a claim; answers undefined where it is settled already. */
-  #open(claim: Claim, startedAt: number): LaneItem | undefined {
-    const { queue, emit, deliver } = this.#options;
+  #open(claim: Claim, sinceMs: number): ClaimedJob | undefined {
+    const { queue, emit, itemBytes } = this.#options;
     let job: Job;
-    let units: readonly TicketUnit[];
+    let plan: WorkPlan;
     try {
       job = this.#parse(claim.raw);
-      units = this.#options.unitsOf(job);
+      plan = this.#options.planOf(job);
     } catch (thrown) {
-      const unknown = { jobId: '', tasks: [], startedAt };
-      void this.#finish(claim, unknown, { kind: 'failed', error: coerceError(thrown, 'JOB_INVALID') }, undefined);
+      const error = coerceError(thrown, 'JOB_INVALID');
+      this.#settleAtOnce({ claim, jobId: '', taskNames: [], sinceMs }, { kind: 'failed', error });
       return undefined;
     }
     emit('job:claimed', { queue: queue.name, jobId: job.id, tasks: job.tasks, isSuspect: claim.isSuspect });
-    const facts = { jobId: job.id, tasks: [...new Set(units.map(({ unit }) => unit.task))], startedAt };
+    const { units, taskNames } = plan;
     if (units.length === 0) {
-      void this.#finish(claim, facts, { kind: 'done' }, undefined);
+      this.#settleAtOnce({ claim, jobId: job.id, taskNames, sinceMs }, { kind: 'done' });
       return undefined;
     }
-    const trace = traceJob({ queue: queue.name, jobId: job.id, tasks: facts.tasks, isSuspect: claim.isSuspect });
-    const ticket = new Ticket(job, units, {
-      deliver: trace === undefined ? deliver : (delivery) => trace.callback(delivery, () => deliver(delivery)),
-      onWarning: (unit, message) => emit('job:warning', { queue: queue.name, jobId: job.id, unit, message }),
-      onVerdict: (verdict) => void this.#finish(claim, facts, verdict, trace),
-    });
-    const tasks = units.map(({ unit }) => `${unit.task}/${unit.label}`);
-    return {
-      tasks,
-      bytes: job.input.kind === 'image' ? this.#options.itemBytes : 0,
-      threadItem: { input: job.input, isTrusted: false, tasks },
-      isSuspect: claim.isSuspect,
-      sinceMs: startedAt,
-      trace,
-      onOutcome: (task, unit, outcome) => ticket.settleUnit(task, unit, outcome),
-      onEnd: (error) => ticket.endBatch(error),
-    };
+    const trace = traceJob({ queue: queue.name, jobId: job.id, tasks: taskNames, isSuspect: claim.isSuspect });
+    const bytes = job.input.kind === 'image' ? itemBytes : 0;
+    const item = new ClaimedJob(job, plan, { claim, sinceMs, trace, bytes }, this.#ports);
+    this.#held.add(item);
+    return item;
+  }
+
+  #settleAtOnce(held: HeldClaim, verdict: JobVerdict): void {
+    this.#held.add(held);
+    this.#finish(held, verdict);
   }
 
   #parse(raw: Buffer): Job {
@@ -182,16 +186,20 @@ export class Intake {
     return jobType.parse(decodeUtf8(raw));
   }
 
-  async #finish(claim: Claim, job: JobFacts, verdict: JobVerdict, trace: JobTrace | undefined): Promise<void> {
-    const error = verdict.kind === 'failed' ? verdict.error : undefined;
-    if (error?.code === 'RUNNER_STOPPED') this.#unfinished += 1;
-    await this.#settler.settle(claim, job, verdict, () => {
-      this.#leaving.add(claim);
-      this.#tellChange();
-    });
-    trace?.end(error);
-    this.#held.delete(claim);
-    this.#leaving.delete(claim);
+  #finish(held: HeldClaim, verdict: JobVerdict): void {
+    if (verdict.kind === 'failed' && verdict.error.code === 'RUNNER_STOPPED') this.#unfinished += 1;
+    this.#settler.settle(held, verdict);
+  }
+
+  #leave(held: HeldClaim): void {
+    this.#leaving.add(held);
+    this.#tellChange();
+  }
+
+  #forget(held: HeldClaim, error: RunnerError | undefined): void {
+    held.trace?.end(error);
+    this.#held.delete(held);
+    this.#leaving.delete(held);
     this.#tellChange();
   }
 

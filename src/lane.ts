@@ -18,9 +18,9 @@ export interface LaneItem extends Batchable {
   readonly sinceMs: number;
   /** Where somebody traces it. */
   readonly trace?: JobTrace | undefined;
-  readonly onOutcome: (task: string, unit: string, outcome: ThreadOutcome) => void;
+  onOutcome(task: string, unit: string, outcome: ThreadOutcome): void;
   /** It is over: every outcome that is to come has come. */
-  readonly onEnd: (error: RunnerError | undefined) => void;
+  onEnd(error: RunnerError | undefined): void;
 }
 
 type StageMessage = Extract<ThreadMessage, { readonly type: 'stage' }>;
@@ -88,7 +88,7 @@ export class Lane {
   cancel(): void {
     this.#isCancelled = true;
     this.#pool.cancel();
-    for (const { onEnd } of this.#batcher.clear()) onEnd(stopped());
+    for (const item of this.#batcher.clear()) item.onEnd(stopped());
     for (const { item } of this.#suspects.clear()) item.onEnd(stopped());
   }
 
@@ -127,7 +127,7 @@ export class Lane {
     for (const { item, kills } of entries) if (kills === 0) this.#measureWait(item, startedAt);
     let error: RunnerError | undefined;
     try {
-      const items = entries.map(({ item, missing }) => ({ ...item.threadItem, tasks: [...missing] }));
+      const items = entries.map((entry) => threadItemOf(entry));
       await this.#pool.run(items, (message) => this.#onMessage(entries, message));
     } catch (thrown) {
       error = coerceError(thrown);
@@ -171,6 +171,11 @@ export class Lane {
 
 function entryOf(item: LaneItem): Entry {
   return { item, missing: new Set(item.threadItem.tasks), kills: 0 };
+}
+
+/** As it is where nothing of it has come: what items share is then cloned for the thread once. */
+function threadItemOf({ item: { threadItem }, missing }: Entry): ThreadItem {
+  return missing.size === threadItem.tasks.length ? threadItem : { ...threadItem, tasks: [...missing] };
 }
 
 function stopped(): RunnerError {

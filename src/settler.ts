@@ -1,29 +1,23 @@
+import type { HeldClaim } from './claimed-job.js';
 import type { RunnerError } from './errors.js';
 import type { Emit } from './events.js';
 import type { JobVerdict } from './job.js';
-import type { Claim, Queue } from './queue/queue.js';
+import type { Queue } from './queue/queue.js';
 
 export interface SettlerOptions {
   readonly queue: Queue;
   readonly emit: Emit;
   readonly onGone: 'bury' | 'ack';
-}
-
-/** What is told of a job when it ends. */
-export interface JobFacts {
-  /** Empty where the element could not be understood. */
-  readonly jobId: string;
-  /** What this runner does for it. */
-  readonly tasks: readonly string[];
-  /** When it was claimed, by `performance.now()`. */
-  readonly startedAt: number;
+  /** Its ack is on its way: whatever is asked of the queue from now on comes after it. */
+  readonly onSent: (held: HeldClaim) => void;
+  /** The queue knows. A job that was stopped is left as it is: the queue gives it back when it closes. */
+  readonly onSettled: (held: HeldClaim, error: RunnerError | undefined) => void;
 }
 
 interface Ack {
-  readonly claim: Claim;
-  readonly job: JobFacts;
-  readonly onSent: () => void;
-  readonly onAcked: () => void;
+  readonly held: HeldClaim;
+  /** Of a job that failed and is acknowledged all the same. */
+  readonly error: RunnerError | undefined;
 }
 
 /** Acks on their way at a time: a network between costs no more than one way there and back. */
@@ -40,25 +34,23 @@ export class Settler {
     this.#options = options;
   }
 
-  /**
-   * Resolves when the queue knows. A job that was stopped is left as it is: the queue gives it back when it closes. `onSent` is
-   * called where its ack is on its way: whatever is asked of the queue from then on comes after it.
-   */
-  settle(claim: Claim, job: JobFacts, verdict: JobVerdict, onSent: () => void): Promise<void> {
-    if (verdict.kind === 'failed') {
-      const { error } = verdict;
-      if (error.code === 'RUNNER_STOPPED') return Promise.resolve();
-      if (error.code !== 'HTTP_GONE' || this.#options.onGone === 'bury')
-        return this.#track(this.#fail(claim, job, error));
+  settle(held: HeldClaim, verdict: JobVerdict): void {
+    const error = verdict.kind === 'failed' ? verdict.error : undefined;
+    if (error?.code === 'RUNNER_STOPPED') {
+      this.#options.onSettled(held, error);
+      return;
     }
-    return new Promise((resolve) => {
-      this.#acks.push({ claim, job, onSent, onAcked: resolve });
-      if (this.#acking < ACKS_AT_ONCE) void this.#track(this.#sendAcks());
-    });
+    if (error !== undefined && (error.code !== 'HTTP_GONE' || this.#options.onGone === 'bury')) {
+      void this.#track(this.#fail(held, error)).then(() => this.#options.onSettled(held, error));
+      return;
+    }
+    this.#acks.push({ held, error });
+    // Of several that come due together the first one's sender takes them all.
+    if (this.#acks.length === 1 && this.#acking < ACKS_AT_ONCE) void this.#track(this.#sendAcks());
   }
 
   async #sendAcks(): Promise<void> {
-    const { queue, emit } = this.#options;
+    const { queue, onSent, onSettled } = this.#options;
     this.#acking += 1;
     // Lets the other jobs of the same batch join.
     await Promise.resolve();
@@ -66,22 +58,28 @@ export class Settler {
       const batch = this.#acks;
       this.#acks = [];
       try {
-        const acked = queue.ack(batch.map(({ claim }) => claim));
-        for (const { onSent } of batch) onSent();
+        const acked = queue.ack(batch.map(({ held }) => held.claim));
+        for (const { held } of batch) onSent(held);
         await acked;
-        for (const { job } of batch) {
-          const { jobId, tasks, startedAt } = job;
-          emit('job:done', { queue: queue.name, jobId, tasks, ms: performance.now() - startedAt });
-        }
+        this.#tellDone(batch);
       } catch (thrown) {
         this.#warn(thrown);
       }
-      for (const { onAcked } of batch) onAcked();
+      for (const { held, error } of batch) onSettled(held, error);
     }
     this.#acking -= 1;
   }
 
-  async #fail(claim: Claim, { jobId, tasks }: JobFacts, error: RunnerError): Promise<void> {
+  #tellDone(acks: readonly Ack[]): void {
+    const { queue, emit } = this.#options;
+    const nowMs = performance.now();
+    for (const { held } of acks) {
+      const { jobId, taskNames, sinceMs } = held;
+      emit('job:done', { queue: queue.name, jobId, tasks: taskNames, ms: nowMs - sinceMs });
+    }
+  }
+
+  async #fail({ claim, jobId, taskNames: tasks }: HeldClaim, error: RunnerError): Promise<void> {
     const { queue, emit } = this.#options;
     const job = { queue: queue.name, jobId, tasks };
     if (!error.retryable) {

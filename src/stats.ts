@@ -1,5 +1,6 @@
 import type { EventHub } from './events.js';
 import type { Device } from './model.js';
+import { RecentCount } from './recent-count.js';
 
 /** A snapshot of what a runner has done since it was created. */
 export interface RunnerStats {
@@ -86,7 +87,7 @@ export class StatsCounter {
   readonly #children = { restarts: 0, recycles: 0 };
   readonly #stages = new Map<string, { count: number; ms: number }>();
   readonly #models: ModelStats[] = [];
-  readonly #recentDone: number[] = [];
+  readonly #recentDone = new RecentCount(RATE_WINDOW_MS);
   readonly #downQueues = new Set<string>();
   #isSinkDown = false;
 
@@ -94,8 +95,7 @@ export class StatsCounter {
     events.on('job:claimed', () => (this.#jobs.claimed += 1));
     events.on('job:done', () => {
       this.#jobs.done += 1;
-      this.#recentDone.push(performance.now());
-      this.#forgetOld();
+      this.#recentDone.add(performance.now());
     });
     events.on('job:retried', () => (this.#jobs.retried += 1));
     events.on('job:buried', () => (this.#jobs.buried += 1));
@@ -116,13 +116,13 @@ export class StatsCounter {
   }
 
   snapshot(state: RunnerStats['state'], { queues, lanes, held }: StatsNow): RunnerStats {
-    this.#forgetOld();
-    const uptimeMs = performance.now() - this.#startedAt;
+    const nowMs = performance.now();
+    const uptimeMs = nowMs - this.#startedAt;
     return {
       state,
       uptimeMs,
       jobs: { ...this.#jobs, inFlight: queues.reduce((sum, { inFlight }) => sum + inFlight, 0) },
-      jobsPerSecond: this.#recentDone.length / (Math.min(uptimeMs, RATE_WINDOW_MS) / 1000),
+      jobsPerSecond: this.#recentDone.total(nowMs) / (Math.min(uptimeMs, RATE_WINDOW_MS) / 1000),
       images: { decoded: this.#stages.get('decode')?.count ?? 0 },
       batches: { count: this.#batches.count, meanItems: this.#batches.items / Math.max(1, this.#batches.count) },
       callbacks: { ...this.#callbacks, held },
@@ -136,13 +136,12 @@ export class StatsCounter {
   }
 
   #addStage(stage: string, ms: number, count: number): void {
-    const total = this.#stages.get(stage) ?? { count: 0, ms: 0 };
-    this.#stages.set(stage, { count: total.count + count, ms: total.ms + ms });
-  }
-
-  #forgetOld(): void {
-    const oldest = performance.now() - RATE_WINDOW_MS;
-    const keepFrom = this.#recentDone.findIndex((at) => at >= oldest);
-    this.#recentDone.splice(0, keepFrom === -1 ? this.#recentDone.length : keepFrom);
+    const total = this.#stages.get(stage);
+    if (total === undefined) {
+      this.#stages.set(stage, { count, ms });
+      return;
+    }
+    total.count += count;
+    total.ms += ms;
   }
 }

@@ -5,12 +5,22 @@ import type { TaskRef, ThreadUnit } from './pool/protocol.js';
 import { BUILT_IN_TASKS } from './tasks/index.js';
 import type { Task } from './tasks/task.js';
 import type { TicketUnit } from './ticket.js';
+import { makePlan, type WorkPlan } from './work-plan.js';
+
+/** What a job asks for, and the plan that it got. */
+interface Planned {
+  readonly tasks: readonly string[];
+  readonly model: string | null | undefined;
+  readonly plan: WorkPlan;
+}
 
 /** The tasks of one runner, and the units that its threads opened for them. */
 export class TaskTable {
   readonly #tasks: readonly Task[];
   readonly #byName = new Map<string, Task>();
   readonly #units = new Map<Task, TicketUnit[]>();
+  /** The last one of each kind of input: jobs of a queue mostly ask for the same. */
+  readonly #planned = new Map<InputKind, Planned>();
 
   /** @throws RunnerError `OPTIONS_INVALID` for an unknown name, a name that stands twice, or a task without its module. */
   constructor(entries: readonly (string | Task)[]) {
@@ -41,6 +51,7 @@ export class TaskTable {
 
   setUnits(units: readonly ThreadUnit[]): void {
     this.#units.clear();
+    this.#planned.clear();
     for (const unit of units) {
       const task = this.#byName.get(unit.task);
       if (task === undefined) continue;
@@ -54,7 +65,21 @@ export class TaskTable {
    * The units that a job's tasks stand for, each once; those of one model where the job asks for one.
    * @throws RunnerError `JOB_INVALID` for a model that a task does not have.
    */
-  unitsOf(job: Job): readonly TicketUnit[] {
+  planOf(job: Job): WorkPlan {
+    const { tasks, model, input } = job;
+    const last = this.#planned.get(input.kind);
+    if (last !== undefined && last.model === model && isSame(last.tasks, tasks)) return last.plan;
+    const plan = makePlan(this.#unitsOf(job));
+    this.#planned.set(input.kind, { tasks: [...tasks], model, plan });
+    return plan;
+  }
+
+  /** The names in a job's tasks that this runner does not do. */
+  unknownOf(job: Job): readonly string[] {
+    return job.tasks.filter((name) => !this.#byName.has(name));
+  }
+
+  #unitsOf(job: Job): readonly TicketUnit[] {
     const isAsked = ({ name, aliases = [], impliedBy = [] }: Task): boolean =>
       [name, ...aliases, ...impliedBy].some((candidate) => job.tasks.includes(candidate));
     return this.#tasks.filter(isAsked).flatMap((task) => {
@@ -62,11 +87,10 @@ export class TaskTable {
       return job.model === undefined || units.length === 0 ? units : [pickUnit(units, job.model)];
     });
   }
+}
 
-  /** The names in a job's tasks that this runner does not do. */
-  unknownOf(job: Job): readonly string[] {
-    return job.tasks.filter((name) => !this.#byName.has(name));
-  }
+function isSame(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && some.every((name, index) => name === others[index]);
 }
 
 /** Labels first: a label may be the name of another model. */

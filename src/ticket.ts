@@ -11,11 +11,11 @@ export interface TicketUnit {
 
 export interface TicketPorts {
   /** Resolves when the receiver has it; rejects with the delivery's final error. */
-  readonly deliver: (delivery: Delivery) => Promise<void>;
+  deliver(delivery: Delivery): Promise<void>;
   /** Something about a unit's value that belongs in the log. */
-  readonly onWarning: (unit: string, message: string) => void;
+  onWarning(unit: string, message: string): void;
   /** Called once, when every unit has its outcome and every delivery its end. */
-  readonly onVerdict: (verdict: JobVerdict) => void;
+  onVerdict(verdict: JobVerdict): void;
 }
 
 /**
@@ -25,7 +25,7 @@ export interface TicketPorts {
 export class Ticket {
   readonly job: Job;
   readonly #ports: TicketPorts;
-  readonly #waiting: Map<string, TicketUnit>;
+  readonly #waiting: TicketUnit[];
   readonly #errors: RunnerError[] = [];
   #sending = 0;
   #isClosed = false;
@@ -33,14 +33,13 @@ export class Ticket {
   constructor(job: Job, units: readonly TicketUnit[], ports: TicketPorts) {
     this.job = job;
     this.#ports = ports;
-    this.#waiting = new Map(units.map((entry) => [keyOf(entry.unit.task, entry.unit.label), entry]));
+    this.#waiting = [...units];
   }
 
   settleUnit(task: string, label: string, outcome: ThreadOutcome): void {
-    const key = keyOf(task, label);
-    const entry = this.#waiting.get(key);
+    const place = this.#waiting.findIndex(({ unit }) => unit.label === label && unit.task === task);
+    const [entry] = place === -1 ? [] : this.#waiting.splice(place, 1);
     if (entry === undefined) return;
-    this.#waiting.delete(key);
     if (outcome.ok) this.#sendAll(entry, outcome.value);
     else this.#errors.push(RunnerError.fromEnvelope(outcome.error));
     this.#closeIfDone();
@@ -48,8 +47,7 @@ export class Ticket {
 
   /** The batch is over; units without an outcome have failed with its error. */
   endBatch(error: RunnerError | undefined): void {
-    if (this.#waiting.size > 0) this.#errors.push(error ?? withoutOutcome());
-    this.#waiting.clear();
+    if (this.#waiting.splice(0).length > 0) this.#errors.push(error ?? withoutOutcome());
     this.#closeIfDone();
   }
 
@@ -58,7 +56,7 @@ export class Ticket {
     try {
       deliveries = checkDeliveries(task.deliver(value, this.job, unit), task.name);
       const warning = task.warningOf?.(value);
-      if (warning !== undefined) this.#ports.onWarning(keyOf(unit.task, unit.label), warning);
+      if (warning !== undefined) this.#ports.onWarning(`${unit.task}/${unit.label}`, warning);
     } catch (thrown) {
       this.#errors.push(coerceError(thrown, 'TASK_FAILED'));
       return;
@@ -78,7 +76,7 @@ export class Ticket {
   }
 
   #closeIfDone(): void {
-    if (this.#isClosed || this.#waiting.size > 0 || this.#sending > 0) return;
+    if (this.#isClosed || this.#waiting.length > 0 || this.#sending > 0) return;
     this.#isClosed = true;
     const error = decisiveError(this.#errors);
     this.#ports.onVerdict(error === undefined ? { kind: 'done' } : { kind: 'failed', error });
@@ -106,8 +104,4 @@ function checkDeliveries(deliveries: unknown, task: string): readonly Delivery[]
 export function decisiveError(errors: readonly RunnerError[]): RunnerError | undefined {
   const first = (wanted: ErrorCode): RunnerError | undefined => errors.find(({ code }) => code === wanted);
   return first('RUNNER_STOPPED') ?? first('JOB_POISON') ?? errors.find(({ retryable }) => retryable) ?? errors[0];
-}
-
-function keyOf(task: string, label: string): string {
-  return `${task}/${label}`;
 }

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { RunnerError } from './errors.js';
 import { readExternalLocations } from './models/external-data.js';
+import { packSaid } from './pool/packed-messages.js';
 import { preparedGraph } from './pool/prepared-graph.js';
 import { mayUseDevice, openOnnxSession } from './pool/session.js';
 import { SessionThread } from './pool/session-thread.js';
@@ -122,7 +123,7 @@ function serveThread({
     shared,
     threads,
   );
-  return (request) => server.handle(request, (said) => parentPort?.postMessage(said));
+  return (request) => server.handle(request, (said) => parentPort?.postMessage(packSaid(said)));
 }
 
 export default serveThread(workerData as WorkerData);

@@ -54,7 +54,8 @@ export class Batcher<Item extends Batchable> {
   pump(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    for (;;) {
+    // Without these there is nothing to decide, and most calls end here.
+    while (this.#waiting.length > 0 && this.#target.freeSlots() > 0) {
       const { count, isFull } = measureBatch(this.#leading(), this.#limits);
       const decision = decideBatch({
         waiting: this.#waiting.length,

@@ -3,6 +3,7 @@ import { RunnerError, coerceError } from '../errors.js';
 import { makeRssGauge, type ProcessMemory } from '../process-memory.js';
 import { loadTimeout, withDeadline } from './deadline.js';
 import { entryUrl } from './entry-url.js';
+import { unpack, type PackedSaid } from './packed-messages.js';
 import { BATCHES_PER_THREAD, type Pool, type PoolOptions } from './pool.js';
 import {
   SHARED,
@@ -11,7 +12,6 @@ import {
   type ThreadItem,
   type ThreadMessage,
   type ThreadRequest,
-  type ThreadSaid,
   type ThreadUnit,
   type WorkerData,
 } from './protocol.js';
@@ -63,10 +63,11 @@ export class ThreadPool implements Pool {
     });
     // Piscina repeats errors of its threads here; without a listener they would end the process.
     this.#piscina.on('error', () => undefined);
-    this.#piscina.on('message', (said: Partial<ThreadSaid> | undefined) => {
+    this.#piscina.on('message', (said: Partial<PackedSaid> | undefined) => {
       // A task of the user's own may say something to nobody.
       const { exchange = 0, messages = [] } = said ?? {};
-      for (const message of messages) this.#listeners.get(exchange)?.(message);
+      const listener = this.#listeners.get(exchange);
+      if (listener !== undefined) unpack(messages, listener);
     });
   }
 

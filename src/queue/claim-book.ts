@@ -48,17 +48,24 @@ export class ClaimBook {
   }
 
   in(...states: readonly HeldState[]): readonly Held[] {
-    return this.all().filter(({ state }) => states.includes(state));
+    const found: Held[] = [];
+    for (const held of this.#held.values()) if (states.includes(held.state)) found.push(held);
+    return found;
   }
 
-  add(raw: Buffer, origin: Held['origin']): Held {
+  has(state: HeldState): boolean {
+    for (const held of this.#held.values()) if (held.state === state) return true;
+    return false;
+  }
+
+  add(raw: Buffer, origin: Held['origin'], takenAtMs = performance.now()): Held {
     this.#count += 1;
     const held: Held = {
       id: `${this.#prefix}-${this.#count}`,
       raw,
       origin,
       state: 'inbox',
-      takenAtMs: performance.now(),
+      takenAtMs,
     };
     this.#held.set(held.id, held);
     return held;

@@ -87,7 +87,8 @@ export class ProcessingList {
         const [suspects, ...taken] = await link.use(
           (client) => runScript(client, TAKE, [source, list, keys.suspects], [count]) as Promise<[number, ...Buffer[]]>,
         );
-        for (const raw of taken) book.add(raw, origin);
+        const takenAtMs = performance.now();
+        for (const raw of taken) book.add(raw, origin, takenAtMs);
         return suspects;
       } catch (thrown) {
         // Some may have been moved all the same.
@@ -102,13 +103,14 @@ export class ProcessingList {
     return this.#turns.together(async () => {
       const present = finished.filter((held) => held.state === 'settling');
       if (present.length === 0) return;
-      const debts = present.map((held) => this.#acknowledgement(held));
+      let missing: ReadonlySet<Held>;
       try {
-        const removed = await this.#options.link.use((client) => this.#forget(client, present));
-        debts.forEach((debt, index) => debt.finish(removed[index]));
+        missing = await this.#options.link.use((client) => this.#forget(client, present));
       } catch (thrown) {
-        for (const debt of debts) this.#owe(debt, thrown);
+        for (const held of present) this.#owe(this.#acknowledgement(held), thrown);
+        return;
       }
+      for (const held of present) this.#endAcknowledged(held, missing.has(held));
     });
   }
 
@@ -244,25 +246,27 @@ export class ProcessingList {
     this.#options.onFault(coerceError(thrown));
   }
 
-  /** Answers for each whether it was there: 1 or 0. */
-  async #forget(client: Redis, finished: readonly Held[]): Promise<readonly number[]> {
+  /** Answers those that were not there. */
+  async #forget(client: Redis, finished: readonly Held[]): Promise<ReadonlySet<Held>> {
     const { list, keys } = this.#options;
     const elements = finished.map(({ raw }) => raw);
-    return (await runScript(client, ACKNOWLEDGE, [list, keys.tries], elements)) as number[];
+    const places = (await runScript(client, ACKNOWLEDGE, [list, keys.tries], elements)) as number[];
+    return new Set(places.map((place) => finished[place - 1] as Held));
   }
 
   #acknowledgement(held: Held): Settlement {
-    const { book } = this.#options;
     return {
       held,
       rank: 1,
-      carryOut: async (client) => (await this.#forget(client, [held]))[0],
-      finish: (removed) => {
-        book.remove(held);
-        if (removed === 0) this.#options.emit({ type: 'lease:lost', count: 1 });
-      },
+      carryOut: async (client) => (await this.#forget(client, [held])).has(held),
+      finish: (isMissing) => this.#endAcknowledged(held, isMissing === true),
       fail: () => undefined,
     };
+  }
+
+  #endAcknowledged(held: Held, isMissing: boolean): void {
+    this.#options.book.remove(held);
+    if (isMissing) this.#options.emit({ type: 'lease:lost', count: 1 });
   }
 
   #lose(lost: readonly Held[]): void {

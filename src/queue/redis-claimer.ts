@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 
 import { coerceError } from '../errors.js';
 import type { ClaimBook, Held } from './claim-book.js';
+import { ClaimEnd } from './claim-end.js';
 import type { Clock } from '../clock.js';
 import type { ProcessingList } from './processing-list.js';
 import type { Claim } from './queue.js';
@@ -60,55 +61,50 @@ export class RedisClaimer {
     return this.#options.clock.now() < this.#strayUntilMs;
   }
 
-  /** See `Queue.claim`. One at a time. */
-  async claim(max: number, signal: AbortSignal): Promise<readonly Claim[]> {
+  /** See `Queue.claim`; any of the signals calls it off. One at a time. */
+  async claim(max: number, signals: readonly AbortSignal[]): Promise<readonly Claim[]> {
     const { clock, claimTimeoutMs, health, random } = this.#options;
-    const deadline = new AbortController();
-    const cancel = clock.after(claimTimeoutMs, () => deadline.abort());
-    const either = anySignal([signal, deadline.signal]);
-    const untilMs = clock.now() + claimTimeoutMs;
+    const end = new ClaimEnd(signals, claimTimeoutMs, clock);
     try {
-      const isOver = (): boolean => either.signal.aborted;
-      while (!isOver()) {
+      while (!end.isOver()) {
         try {
-          const claims = await this.#attempt(max, untilMs, either.signal, signal);
+          const claims = await this.#attempt(max, end);
           this.#failures = 0;
           health.succeed('claim');
           return claims;
         } catch (thrown) {
-          if (isOver()) break;
+          if (end.isOver()) break;
           this.#failures += 1;
           health.fail('claim', coerceError(thrown, 'QUEUE_UNAVAILABLE'));
-          await pause(backoffMs(this.#failures, BACKOFF, random), either.signal, clock);
+          await pause(backoffMs(this.#failures, BACKOFF, random), end.signal, clock);
         }
       }
       return [];
     } finally {
-      cancel();
-      either.dispose();
+      end.dispose();
     }
   }
 
-  async #attempt(max: number, untilMs: number, either: AbortSignal, signal: AbortSignal): Promise<readonly Claim[]> {
+  async #attempt(max: number, end: ClaimEnd): Promise<readonly Claim[]> {
     const { commands, blocking, registration, processing, keys, book } = this.#options;
-    await commands.ready(either);
+    if (!commands.isReady) await commands.ready(end.signal);
     await registration.ensure();
     await processing.reconcileIfDue();
 
     const count = Math.min(max, MAX_TAKE);
-    const isEmpty = (): boolean => book.in('inbox').length === 0;
+    const isEmpty = (): boolean => !book.has('inbox');
     // Every other claim takes from the suspects first, so that many of them don't starve the queue.
     const isSuspectsTurn = !this.#wasSuspect;
     if (isEmpty() && isSuspectsTurn) await this.#takeSuspect();
     if (isEmpty()) this.#suspectsLeft = await processing.take(keys.queue, count, 'queue');
     if (isEmpty()) await this.#takeSuspect();
     if (isEmpty()) {
-      const client = await blocking.ready(either);
-      await this.#block(client, untilMs, signal);
+      const client = await blocking.ready(end.signal);
+      await this.#block(client, end);
       this.#suspectsLeft = undefined;
-      if (!isEmpty() && !signal.aborted && count > 1) await this.#topUp(count - 1);
+      if (!isEmpty() && !end.isCalledOff() && count > 1) await this.#topUp(count - 1);
     }
-    return this.#handOut(max, signal);
+    return this.#handOut(max, end);
   }
 
   /** More of the same batch; without them there is still the first one. */
@@ -131,15 +127,15 @@ export class RedisClaimer {
   }
 
   /** Waits on the server until an element comes into the list, into the inbox. */
-  async #block(client: Redis, untilMs: number, signal: AbortSignal): Promise<void> {
+  async #block(client: Redis, end: ClaimEnd): Promise<void> {
     const { keys, list, book, processing, clock, where } = this.#options;
-    const leftMs = Math.max(MIN_BLOCK_MS, Math.round(untilMs - clock.now()));
+    const leftMs = Math.max(MIN_BLOCK_MS, Math.round(end.untilMs - clock.now()));
     const timeoutMs = this.#hasSuspect() ? Math.min(leftMs, SUSPECT_POLL_MS) : leftMs;
     await processing.whileBlocked(async () => {
-      if (signal.aborted) return;
+      if (end.isCalledOff()) return;
       const reply = client.blmoveBuffer(keys.queue, list, 'RIGHT', 'LEFT', timeoutMs / 1000);
       try {
-        const raw = await this.#watch(reply, client, timeoutMs, signal);
+        const raw = await this.#watch(reply, client, timeoutMs, end);
         if (raw) book.add(raw, 'queue');
       } catch (thrown) {
         // The element may have been moved all the same: compare before anything else is claimed.
@@ -149,18 +145,13 @@ export class RedisClaimer {
     });
   }
 
-  async #watch(
-    reply: Promise<Buffer | null>,
-    client: Redis,
-    timeoutMs: number,
-    signal: AbortSignal,
-  ): Promise<Buffer | null> {
+  async #watch(reply: Promise<Buffer | null>, client: Redis, timeoutMs: number, end: ClaimEnd): Promise<Buffer | null> {
     const { blocking, clock, processing } = this.#options;
     const watchdog = new AbortController();
     const cancel = clock.after(timeoutMs + WATCHDOG_MS, () =>
       watchdog.abort(new Error('a blocking claim got no answer')),
     );
-    const either = anySignal([signal, watchdog.signal]);
+    const either = anySignal([...end.callers, watchdog.signal]);
     try {
       return await orAbort(reply, either.signal);
     } catch (thrown) {
@@ -169,12 +160,12 @@ export class RedisClaimer {
         blocking.judge(client, thrown);
         throw thrown;
       }
-      const isOver = signal.aborted && (await blocking.hangUp(client, HANG_UP_MS));
+      const isOver = end.isCalledOff() && (await blocking.hangUp(client, HANG_UP_MS));
       if (!isOver) {
         blocking.drop(client);
         this.#strayUntilMs = clock.now() + timeoutMs + WATCHDOG_MS;
       }
-      if (!signal.aborted) throw thrown;
+      if (!end.isCalledOff()) throw thrown;
       // The answer may have come on the way out; without one the list tells.
       processing.doubt();
       return (await within(0, reply, clock)) ?? null;
@@ -185,11 +176,11 @@ export class RedisClaimer {
   }
 
   /** Hands out up to `max` elements of the inbox; a suspect goes alone, or to the dead letters where it has killed too often. */
-  async #handOut(max: number, signal: AbortSignal): Promise<readonly Claim[]> {
+  async #handOut(max: number, end: ClaimEnd): Promise<readonly Claim[]> {
     const { book } = this.#options;
     const claims: Claim[] = [];
     // Where the caller has turned away, what came in waits for the next claim.
-    const isOver = (): boolean => claims.length >= max || signal.aborted;
+    const isOver = (): boolean => claims.length >= max || end.isCalledOff();
     this.#wasSuspect = false;
     for (const held of book.in('inbox')) {
       if (isOver()) break;

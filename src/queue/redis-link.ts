@@ -42,6 +42,11 @@ export class RedisLink {
     this.#options = options;
   }
 
+  /** Whether `ready()` would answer at once. */
+  get isReady(): boolean {
+    return !this.#isClosed() && this.#client?.status === 'ready';
+  }
+
   /** Waits for a connection that stands; rejects only when `signal` aborts or the link is closed. */
   async ready(signal: AbortSignal): Promise<Redis> {
     const either = anySignal([signal, this.#closing.signal]);

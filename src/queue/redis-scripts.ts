@@ -41,7 +41,7 @@ return reply`);
 
 /**
  * Removes finished elements from the processing list, the oldest of identical ones first, and forgets their counters.
- * KEYS processing, tries. ARGV element, element, … → {1, or 0 where it isn't there, for each}
+ * KEYS processing, tries. ARGV element, element, … → {place in ARGV of each that isn't there}
  */
 export const ACKNOWLEDGE = script(`
 if redis.call('EXISTS', KEYS[2]) == 1 then
@@ -52,9 +52,11 @@ if redis.call('EXISTS', KEYS[2]) == 1 then
   end
   for i = 1, #fields, 1000 do redis.pcall('HDEL', KEYS[2], unpack(fields, i, math.min(i + 999, #fields))) end
 end
-local reply = {}
-for i, raw in ipairs(ARGV) do reply[i] = redis.call('LREM', KEYS[1], -1, raw) end
-return reply`);
+local missing = {}
+for i, raw in ipairs(ARGV) do
+  if redis.call('LREM', KEYS[1], -1, raw) == 0 then missing[#missing + 1] = i end
+end
+return missing`);
 
 /**
  * Counts a failed attempt and puts the element into the retry set.

@@ -5,6 +5,7 @@ import { RunnerError, coerceError } from '../errors.js';
 import type { JobType } from '../job.js';
 import { VERSION } from '../version.js';
 import { systemClock } from '../clock.js';
+import type { Held } from './claim-book.js';
 import type { Claim, Failure, Queue, QueueDepth, QueueEvent, QueueListener, RetryOutcome } from './queue.js';
 import { isRefusal } from './redis-errors.js';
 import { measureDepth, warnOfEviction } from './redis-inspection.js';
@@ -78,14 +79,16 @@ class RedisQueue implements Queue {
   async claim(max: number, signal: AbortSignal): Promise<readonly Claim[]> {
     if (!this.#opened || this.#closed) throw closedError(this.name);
     if (!(max >= 1)) return [];
-    const either = anySignal([signal, this.#closing.signal, this.#interrupting.signal]);
-    return this.#claiming
-      .run(() => this.#parts.claimer.claim(Math.floor(max), either.signal))
-      .finally(() => either.dispose());
+    const signals = [signal, this.#closing.signal, this.#interrupting.signal];
+    return this.#claiming.run(() => this.#parts.claimer.claim(Math.floor(max), signals));
   }
 
   async ack(claims: readonly Claim[]): Promise<void> {
-    const finished = claims.flatMap(({ id }) => this.#parts.book.beginSettling(id) ?? []);
+    const finished: Held[] = [];
+    for (const { id } of claims) {
+      const held = this.#parts.book.beginSettling(id);
+      if (held !== undefined) finished.push(held);
+    }
     this.#pulse.count('done', finished.length);
     if (finished.length > 0) await this.#parts.processing.acknowledge(finished);
   }

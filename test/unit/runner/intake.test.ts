@@ -4,6 +4,7 @@ import { Intake } from '../../../src/intake.js';
 import type { Job } from '../../../src/job.js';
 import type { Claim, Queue } from '../../../src/queue/queue.js';
 import type { LaneItem } from '../../../src/lane.js';
+import { makePlan } from '../../../src/work-plan.js';
 import { until } from '../../support/until.js';
 
 const jobType = {
@@ -68,7 +69,7 @@ it('claims what it may hold, and again as soon as acks of a share are on their w
     maxElementBytes: 100,
     onGone: 'bury',
     emit: () => undefined,
-    unitsOf: () => [unit as never],
+    planOf: () => makePlan([unit as never]),
     itemBytes: 0,
     submit: (submitted) => items.push(...submitted),
     deliver: () => Promise.resolve(),
