@@ -77,9 +77,7 @@ function expectSame(found: Record<string, TensorData>, wanted: Record<string, Te
   expect(Object.keys(found)).toEqual(Object.keys(wanted));
   for (const [name, { data, dims }] of Object.entries(wanted)) {
     expect(found[name]?.dims).toEqual(dims);
-    const differences = [...(data as Float32Array)].map((number, i) =>
-      Math.abs(number - Number(found[name]?.data[i])),
-    );
+    const differences = [...(data as Float32Array)].map((number, i) => Math.abs(number - Number(found[name]?.data[i])));
     expect(Math.max(...differences)).toBeLessThan(1e-5);
   }
 }
