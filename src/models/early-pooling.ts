@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { GraphFacts } from './graph-facts.js';
+import { BY_VECTOR, GraphFacts } from './graph-facts.js';
 import { readOnnxGraph, type GraphNode, type OnnxGraph } from './onnx-graph.js';
-import { field, fieldsOf } from './protobuf-bytes.js';
+import { field, fieldsOf, type Field } from './protobuf-bytes.js';
 import type { Span } from './protobuf.js';
 import { encodeGraph } from './write-graph.js';
 
@@ -36,16 +36,6 @@ interface Plan {
   /** Nodes behind them, which get chosen vectors only. */
   readonly behind: ReadonlySet<GraphNode>;
 }
-
-/** Operators that treat each vector by itself: how many of their first inputs may be vectors. What follows are weights. */
-const BY_VECTOR: ReadonlyMap<string, number> = new Map(
-  Object.entries({
-    ...{ Add: 2, Sub: 2, Mul: 2, Div: 2, MatMul: 1 },
-    ...{ LayerNormalization: 1, SimplifiedLayerNormalization: 1 },
-    ...{ SkipLayerNormalization: 2, SkipSimplifiedLayerNormalization: 2 },
-    ...{ QuickGelu: 1, Gelu: 1, BiasGelu: 1, FastGelu: 1, Sigmoid: 1, Tanh: 1, Erf: 1, Relu: 1, Cast: 1 },
-  }),
-);
 
 /** Whether a node takes one vector of each sequence. */
 function isChoice(node: GraphNode, facts: GraphFacts, bytes: Buffer): boolean {
@@ -105,17 +95,18 @@ function productsOf({ behind }: Plan): number {
 function encodePlan({ choice, from, to, sources, behind }: Plan, graph: OnnxGraph, bytes: Buffer): Buffer {
   const chosen = new Map([...sources].map((name) => [name, `${name}/chosen`]));
   const read = (span: Span): Buffer => bytes.subarray(span.start, span.end);
-  const choices = [...chosen].map(([name, result]) =>
+  const choiceOf = (name: string, result: string): Buffer =>
     renamed(
-      read(choice.span),
+      choice,
       new Map([
         [from, name],
         [to, result],
       ]),
-    ),
-  );
+      bytes,
+    );
+  const choices = [...chosen].map(([name, result]) => choiceOf(name, result));
   const names = new Map([...chosen, [from, to]]);
-  const later = graph.nodes.filter((node) => behind.has(node)).map(({ span }) => renamed(read(span), names));
+  const later = graph.nodes.filter((node) => behind.has(node)).map((node) => renamed(node, names, bytes));
   const reshaped = new Set([...behind].flatMap(({ outputs }) => outputs));
   const kept = [
     ...graph.nodes.filter((node) => node !== choice && !behind.has(node)),
@@ -135,26 +126,28 @@ function encodePlan({ choice, from, to, sources, behind }: Plan, graph: OnnxGrap
   );
 }
 
-/** Fields of a `NodeProto` and of an `AttributeProto`. */
+/** Fields of a `GraphProto`, of a `NodeProto` and of an `AttributeProto`. */
+const NODE = 1;
 const [INPUT, OUTPUT, NAME, ATTRIBUTE] = [1, 2, 3, 5];
 const [ATTRIBUTE_NAME, ATTRIBUTE_INTEGER] = [1, 3];
 
+function nodeFields({ span }: GraphNode, bytes: Buffer): readonly Field[] {
+  return fieldsOf(bytes.subarray(span.start, span.end)).flatMap(({ content }) => fieldsOf(content));
+}
+
 /** A node with other names of its inputs and outputs. Its own name, which must be unique, is left out. */
-function renamed(node: Buffer, names: ReadonlyMap<string, string>): Buffer {
-  const [{ number, content } = { number: 1, content: node }] = fieldsOf(node);
-  const fields = fieldsOf(content).flatMap(({ number: which, content: text, bytes }) => {
-    if (which === NAME) return [];
-    const name = which === INPUT || which === OUTPUT ? names.get(text.toString()) : undefined;
-    return name === undefined ? bytes : field(which, name);
+function renamed(node: GraphNode, names: ReadonlyMap<string, string>, bytes: Buffer): Buffer {
+  const fields = nodeFields(node, bytes).filter(({ number }) => number !== NAME);
+  const changed = fields.map(({ number, content, bytes: same }) => {
+    const name = number === INPUT || number === OUTPUT ? names.get(content.toString()) : undefined;
+    return name === undefined ? same : field(number, name);
   });
-  return field(number, Buffer.concat(fields));
+  return field(NODE, Buffer.concat(changed));
 }
 
 /** A whole number among a node's attributes; 0 where it is left out, as ONNX has it for those that are asked for here. */
-function integerAttribute({ span }: GraphNode, name: string, bytes: Buffer): number {
-  const [node] = fieldsOf(bytes.subarray(span.start, span.end));
-  const attributes = fieldsOf(node?.content ?? bytes.subarray(0, 0)).filter(({ number }) => number === ATTRIBUTE);
-  for (const { content } of attributes) {
+function integerAttribute(node: GraphNode, name: string, bytes: Buffer): number {
+  for (const { content } of nodeFields(node, bytes).filter(({ number }) => number === ATTRIBUTE)) {
     const parts = fieldsOf(content);
     if (parts.find(({ number }) => number === ATTRIBUTE_NAME)?.content.toString() !== name) continue;
     return parts.find(({ number }) => number === ATTRIBUTE_INTEGER)?.content.readUInt8(0) ?? 0;

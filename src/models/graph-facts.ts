@@ -2,11 +2,17 @@ import type { GraphNode, OnnxGraph } from './onnx-graph.js';
 
 /** Batch, sequence, hidden. */
 const SEQUENCE_AXES = 3;
+/** Operators that treat each vector by itself: how many of their first inputs may be vectors. What follows are weights. */
+export const BY_VECTOR: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    ...{ Add: 2, Sub: 2, Mul: 2, Div: 2, MatMul: 1 },
+    ...{ LayerNormalization: 1, SimplifiedLayerNormalization: 1 },
+    ...{ SkipLayerNormalization: 2, SkipSimplifiedLayerNormalization: 2 },
+    ...{ QuickGelu: 1, Gelu: 1, BiasGelu: 1, FastGelu: 1, Sigmoid: 1, Tanh: 1, Erf: 1, Relu: 1, Cast: 1 },
+  }),
+);
 /** Operators whose result has as many axes as the one of their inputs that has most. */
-const KEEPS_AXES = new Set([
-  ...['Add', 'Sub', 'Mul', 'Div', 'MatMul', 'Transpose', 'Concat', 'LayerNormalization', 'SkipLayerNormalization'],
-  ...['QuickGelu', 'Gelu', 'BiasGelu', 'FastGelu', 'Sigmoid', 'Tanh', 'Erf', 'Relu', 'Cast'],
-]);
+const KEEPS_AXES = new Set([...BY_VECTOR.keys(), 'Transpose', 'Concat']);
 const ATTENTIONS = new Set(['Attention', 'MultiHeadAttention']);
 
 /** What a graph says of its values: who makes and who reads them, and what is known of their axes. */
