@@ -27,7 +27,8 @@ const SERVICES = 'photos|texts|serve';
 
 /**
  * `clip-runner` as a reader has it, who opens a terminal for each service and waits for its line `ready`, looks at
- * `--watch` for a moment, and says yes to what is asked.
+ * `--watch` for a moment, and says yes to what is asked. The log is emptied before the service is there, so that the line
+ * is never that of the service before.
  */
 const COMMAND = `#!/usr/bin/env bash
 set -euo pipefail
@@ -46,7 +47,8 @@ esac
 if [ -f "$LAB/$1.pid" ]; then
   kill -KILL "$(cat "$LAB/$1.pid")" 2>/dev/null || true
 fi
-nohup node '${CLI}' "$@" >"$LAB/$1.log" 2>&1 </dev/null &
+: >"$LAB/$1.log"
+nohup node '${CLI}' "$@" >>"$LAB/$1.log" 2>&1 </dev/null &
 echo $! >"$LAB/$1.pid"
 until grep -q '"msg":"ready"' "$LAB/$1.log"; do
   kill -0 $! 2>/dev/null || { cat "$LAB/$1.log" >&2; exit 1; }
