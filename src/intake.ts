@@ -1,4 +1,4 @@
-import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
+import { ClaimLoop } from './claim-loop.js';
 import { ClaimedJob, type ClaimedJobPorts, type HeldClaim } from './claimed-job.js';
 import { RunnerError, coerceError } from './errors.js';
 import type { Emit } from './events.js';
@@ -34,7 +34,7 @@ export interface IntakeOptions {
 export class Intake {
   readonly #options: IntakeOptions;
   readonly #settler: Settler;
-  readonly #stopping = new AbortController();
+  readonly #claims: ClaimLoop;
   readonly #ports: ClaimedJobPorts;
   /** The oldest first. */
   readonly #held = new Set<HeldClaim>();
@@ -42,15 +42,21 @@ export class Intake {
   readonly #leaving = new Set<HeldClaim>();
   #unfinished = 0;
   #onRoom: (() => void) | undefined;
-  #loop: Promise<void> = Promise.resolve();
 
   constructor(options: IntakeOptions) {
-    const { queue, emit, onGone, deliver } = options;
+    const { queue, emit, onGone, deliver, whenSinkOpen } = options;
     this.#options = options;
     this.#settler = new Settler({
       ...{ queue, emit, onGone },
       onSent: (held) => this.#leave(held),
       onSettled: (held, error) => this.#forget(held, error),
+    });
+    this.#claims = new ClaimLoop({
+      ...{ queue, emit, whenSinkOpen },
+      whenRoom: (signal) => this.#whenRoom(signal),
+      room: () => this.#room(),
+      accept: (claims) => this.#accept(claims),
+      onRoom: () => this.#tellChange(),
     });
     this.#ports = {
       deliver,
@@ -71,14 +77,12 @@ export class Intake {
   }
 
   start(): void {
-    this.#loop = this.#run();
+    this.#claims.start();
   }
 
-  /** Claims nothing more. Resolves when the claim loop has ended. */
-  async stopClaiming(): Promise<void> {
-    this.#stopping.abort();
-    this.#onRoom?.();
-    await this.#loop;
+  /** Claims nothing more. Resolves when no claim is on its way. */
+  stopClaiming(): Promise<void> {
+    return this.#claims.stop();
   }
 
   /** Resolves when no job is held any more. */
@@ -86,29 +90,8 @@ export class Intake {
     while (this.#held.size > 0) await this.#nextChange();
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stopping;
-    const { queue, whenSinkOpen, emit } = this.#options;
-    const isStopping = (): boolean => signal.aborted;
-    while (!isStopping()) {
-      try {
-        const go = await whenSinkOpen(signal);
-        if (go === 'closed') await this.#whenRoom(signal);
-        if (isStopping()) return;
-        const claims = await queue.claim(go === 'closed' ? this.#room() : 1, signal);
-        this.#accept(claims);
-        // A queue that answers at once with nothing must not keep everything else from running.
-        if (claims.length === 0) await turnOfTheLoop();
-      } catch (thrown) {
-        if (isStopping()) return;
-        emit('queue:down', { queue: queue.name, error: coerceError(thrown, 'QUEUE_UNAVAILABLE') });
-        await pause(1000, signal);
-      }
-    }
-  }
-
   #room(): number {
-    return this.#options.capacity - this.#inHand();
+    return this.#options.capacity - this.#inHand() - this.#claims.asked;
   }
 
   #inHand(): number {
@@ -221,16 +204,4 @@ function decodeUtf8(raw: Buffer): string {
       cause,
     });
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done, { once: true });
-  });
 }

@@ -76,11 +76,13 @@ export class ProcessingList {
     }
   }
 
-  /**
-   * Takes up to `count` elements from the right of `source` into the inbox. Answers how many suspects wait then, where the
-   * server says it.
-   */
-  take(source: string, count: number, origin: Held['origin']): Promise<number | undefined> {
+  /** Whether the book may be wrong, or anything is owed. */
+  get isInDoubt(): boolean {
+    return this.#dueAtMs !== undefined;
+  }
+
+  /** Takes up to `count` elements from the right of `source` into the inbox. Answers how many, and how many suspects wait then. */
+  take(source: string, count: number, origin: Held['origin']): Promise<{ taken: number; suspects: number }> {
     const { link, list, keys, book } = this.#options;
     return this.#turns.together(async () => {
       try {
@@ -89,7 +91,7 @@ export class ProcessingList {
         );
         const takenAtMs = performance.now();
         for (const raw of taken) book.add(raw, origin, takenAtMs);
-        return suspects;
+        return { taken: taken.length, suspects };
       } catch (thrown) {
         // Some may have been moved all the same.
         this.doubt();

@@ -15,6 +15,11 @@ export interface Queue {
   readonly name: string;
   /** Which jobs the elements are: `photo` (default), `text`, or a type of the user's own. */
   readonly jobs: string | JobType;
+  /**
+   * Claims that may be on their way at a time; 1 where it is left out. With more the runner asks again before the last
+   * answer is there, as long as each claim gets all that it asks for: the way to the server and back is waited for less often.
+   */
+  readonly claimsAtOnce?: number;
 
   /**
    * Registers this consumer and starts its beat. Called once, before `claim()`. Waits while the server is away.
@@ -26,7 +31,7 @@ export interface Queue {
    * Takes up to `max` elements, oldest first. Waits for the first one until the queue's own poll time (5 s) has passed
    * or `signal` aborts, then answers `[]`; never waits for more than the first. An outage of the server is waited out
    * inside (and reported to the listener), never thrown. What comes in while a claim is called off waits for the next.
-   * Claims of one queue go one after the other.
+   * Claims of one queue go one after the other, or as many at a time as `claimsAtOnce` says.
    * @throws RunnerError `QUEUE_CLOSED` before `open()` and after `close()`.
    */
   claim(max: number, signal: AbortSignal): Promise<readonly Claim[]>;

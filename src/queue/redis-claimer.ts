@@ -50,6 +50,8 @@ export class RedisClaimer {
   #wasSuspect = false;
   /** As the server last said; undefined where that is too long ago. */
   #suspectsLeft: number | undefined;
+  /** The last answer had as many elements of the queue as were asked for. */
+  #hasPlenty = false;
   /** Until then a blocking claim that we gave up without a goodbye may still be carried out. */
   #strayUntilMs = -Infinity;
 
@@ -59,6 +61,25 @@ export class RedisClaimer {
 
   get mayHaveStray(): boolean {
     return this.#options.clock.now() < this.#strayUntilMs;
+  }
+
+  /**
+   * More of the queue while `claim()` is under way, so that the two waits are one; nothing where the queue had no plenty
+   * lately, or what stands in the way is for `claim()` to wait out or to report.
+   */
+  async claimBeside(max: number, callers: readonly AbortSignal[]): Promise<readonly Claim[]> {
+    const { commands, processing, book } = this.#options;
+    const isCalledOff = (): boolean => callers.some(({ aborted }) => aborted);
+    if (!this.#hasPlenty || processing.isInDoubt || !commands.isReady || isCalledOff()) return [];
+    const count = Math.min(max, MAX_TAKE);
+    await this.#takeQueued(count).catch(() => undefined);
+    if (isCalledOff()) return [];
+    const claims: Claim[] = [];
+    for (const held of book.in('inbox')) {
+      if (claims.length === count) break;
+      if (held.origin === 'queue') claims.push(book.handOut(held));
+    }
+    return claims;
   }
 
   /** See `Queue.claim`; any of the signals calls it off. One at a time. */
@@ -86,7 +107,7 @@ export class RedisClaimer {
   }
 
   async #attempt(max: number, end: ClaimEnd): Promise<readonly Claim[]> {
-    const { commands, blocking, registration, processing, keys, book } = this.#options;
+    const { commands, blocking, registration, processing, book } = this.#options;
     if (!commands.isReady) await commands.ready(end.signal);
     await registration.ensure();
     await processing.reconcileIfDue();
@@ -96,7 +117,7 @@ export class RedisClaimer {
     // Every other claim takes from the suspects first, so that many of them don't starve the queue.
     const isSuspectsTurn = !this.#wasSuspect;
     if (isEmpty() && isSuspectsTurn) await this.#takeSuspect();
-    if (isEmpty()) this.#suspectsLeft = await processing.take(keys.queue, count, 'queue');
+    if (isEmpty()) await this.#takeQueued(count);
     if (isEmpty()) await this.#takeSuspect();
     if (isEmpty()) {
       const client = await blocking.ready(end.signal);
@@ -109,17 +130,28 @@ export class RedisClaimer {
 
   /** More of the same batch; without them there is still the first one. */
   async #topUp(count: number): Promise<void> {
-    const { processing, keys, health } = this.#options;
-    await processing.take(keys.queue, count, 'queue').catch((thrown: unknown) => {
-      health.fail('claim', coerceError(thrown));
+    await this.#takeQueued(count).catch((thrown: unknown) => {
+      this.#options.health.fail('claim', coerceError(thrown));
     });
+  }
+
+  async #takeQueued(count: number): Promise<void> {
+    const { processing, keys } = this.#options;
+    try {
+      const { taken, suspects } = await processing.take(keys.queue, count, 'queue');
+      this.#hasPlenty = taken === count;
+      this.#suspectsLeft = suspects;
+    } catch (thrown) {
+      this.#hasPlenty = false;
+      throw thrown;
+    }
   }
 
   /** At most one suspect at a time; none where the server has just said that there is none. */
   async #takeSuspect(): Promise<void> {
     const { processing, keys } = this.#options;
     if (this.#suspectsLeft === 0 || this.#hasSuspect()) return;
-    this.#suspectsLeft = await processing.take(keys.suspects, 1, 'suspects');
+    this.#suspectsLeft = (await processing.take(keys.suspects, 1, 'suspects')).suspects;
   }
 
   #hasSuspect(): boolean {

@@ -39,13 +39,14 @@ export function redisQueue(options: RedisQueueOptions = {}): Queue {
 class RedisQueue implements Queue {
   readonly name: string;
   readonly jobs: string | JobType;
+  readonly claimsAtOnce = 2;
 
   readonly #options: ResolvedRedisQueueOptions;
   readonly #consumer = randomUUID();
   readonly #startedAt = new Date().toISOString();
   readonly #parts: RedisParts;
   readonly #pulse = new Pulse(systemClock);
-  /** One claim at a time; what must not meet a claim goes in between. */
+  /** One claim at a time that waits or looks at suspects; what must not meet it goes in between. */
   readonly #claiming = new Serial();
   readonly #closing = new AbortController();
   #interrupting = new AbortController();
@@ -79,8 +80,11 @@ class RedisQueue implements Queue {
   async claim(max: number, signal: AbortSignal): Promise<readonly Claim[]> {
     if (!this.#opened || this.#closed) throw closedError(this.name);
     if (!(max >= 1)) return [];
+    const { claimer } = this.#parts;
     const signals = [signal, this.#closing.signal, this.#interrupting.signal];
-    return this.#claiming.run(() => this.#parts.claimer.claim(Math.floor(max), signals));
+    const besides = this.#claiming.isBusy ? await claimer.claimBeside(Math.floor(max), signals) : [];
+    if (besides.length > 0) return besides;
+    return this.#claiming.run(() => claimer.claim(Math.floor(max), signals));
   }
 
   async ack(claims: readonly Claim[]): Promise<void> {

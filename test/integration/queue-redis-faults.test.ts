@@ -8,7 +8,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished 
 import { RunnerError } from '../../src/errors.js';
 import type { Claim } from '../../src/queue/queue.js';
 import { ACKNOWLEDGE, RETRY } from '../../src/queue/redis-scripts.js';
-import { redisQueue } from '../../src/queue/redis.js';
+import { redisQueue, type RedisQueueOptions } from '../../src/queue/redis.js';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.js';
 import { type LabQueue, makeLab, never, QUICK, type RedisLab, startLabServer } from '../support/redis-lab.js';
 import { startRedis } from '../support/redis-server.js';
@@ -217,6 +217,78 @@ describe('an answer that is lost', () => {
         .sort(),
     );
     await claimUntil(one, 'nothing is left', async () => (await lab.client.llen(await one.list())) === 0);
+  });
+});
+
+describe('claims that overlap', () => {
+  /** One claim is out that gets all that it asks for, so that more may be asked for beside the next one. */
+  async function openWithPlenty(count: number, options: RedisQueueOptions): Promise<LabQueue> {
+    const one = await lab.open({ ...throughProxy(), ...options });
+    await lab.push(...Array.from({ length: count }, (_, i) => String(i)));
+    await one.queue.ack(await one.queue.claim(2, never));
+    return one;
+  }
+
+  it('are on their way at the same time', async () => {
+    const { queue } = await openWithPlenty(12, SILENT);
+    expect(queue.claimsAtOnce).toBeGreaterThan(1);
+    proxy.setLatencyMs(200);
+    let answered = 0;
+    const claims = [3, 4].map(async (max) => {
+      const some = await queue.claim(max, never);
+      answered += 1;
+      return texts(some);
+    });
+    await until('the server has moved what both asked for', async () => (await lab.waiting()).length === 3);
+    expect(answered).toBe(0);
+    expect(await Promise.all(claims)).toEqual([
+      ['2', '3', '4'],
+      ['5', '6', '7', '8'],
+    ]);
+  });
+
+  it('wait on the server one at a time where it has no more', async () => {
+    const { queue } = await openWithPlenty(3, PATIENT);
+    const claims = [queue.claim(2, never), queue.claim(2, never)];
+    expect(texts(await claims[0]!)).toEqual(['2']);
+    expect(await untilBlocked()).toHaveLength(1);
+    await lab.push('late');
+    expect(texts(await claims[1]!)).toEqual(['late']);
+  });
+
+  it('lose none and double none where the connection breaks', async () => {
+    const one = await openWithPlenty(2, {});
+    const seen: string[] = [];
+    const names = (round: number): string[] => Array.from({ length: 6 }, (_, i) => `${round}-${i}`);
+    for (let round = 0; round < 15; round += 1) {
+      await lab.push(...names(round));
+      const first = await claimSome(one, 1);
+      proxy.setLatencyMs(3);
+      const claims = [one.queue.claim(2, never), one.queue.claim(2, never)];
+      await until('the server has moved some', async () => (await lab.waiting()).length < 5);
+      proxy.reset();
+      proxy.setLatencyMs(0);
+      const claimed = [...first, ...(await Promise.all(claims)).flat()];
+      while (claimed.length < 6) claimed.push(...(await claimSome(one)));
+      seen.push(...texts(claimed));
+      await one.queue.ack(claimed);
+    }
+    expect(seen.sort()).toEqual(
+      Array.from({ length: 15 }, (_, round) => names(round))
+        .flat()
+        .sort(),
+    );
+    await claimUntil(one, 'nothing is left', async () => (await lab.client.llen(await one.list())) === 0);
+  });
+
+  it('are given back, all that came in, when the queue closes', async () => {
+    const { queue } = await openWithPlenty(12, SILENT);
+    proxy.setLatencyMs(100);
+    const claims = [queue.claim(3, never), queue.claim(3, never)];
+    await until('the server has moved what both asked for', async () => (await lab.waiting()).length === 4);
+    await queue.close();
+    await Promise.all(claims);
+    expect(await lab.waiting()).toEqual(Array.from({ length: 10 }, (_, i) => String(i + 2)));
   });
 });
 

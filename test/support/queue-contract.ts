@@ -59,6 +59,24 @@ export function describeQueueContract(makeHarness: () => Promise<QueueHarness>):
     expect(texts(await queue.claim(2, never))).toEqual(['3']);
   });
 
+  it('hands out each element once, however many claims it takes at a time', async () => {
+    await open();
+    const names = Array.from({ length: 60 }, (_, i) => String(i));
+    await harness.push(...elements(...names));
+    const seen: string[] = [];
+    const claimOn = async (): Promise<void> => {
+      while (seen.length < names.length) {
+        const claims = await queue.claim(3, never);
+        seen.push(...texts(claims));
+        await queue.ack(claims);
+      }
+    };
+    await Promise.all(Array.from({ length: queue.claimsAtOnce ?? 1 }, claimOn));
+    expect(seen).toHaveLength(60);
+    expect(new Set(seen)).toEqual(new Set(names));
+    expect(await queue.giveBack()).toBe(0);
+  });
+
   it('tells how long it is before it is opened, and can still be opened', async () => {
     queue = harness.create(FAST);
     await harness.push(...elements('1', '2'));

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import { Intake } from '../../../src/intake.js';
 import type { Job } from '../../../src/job.js';
@@ -58,10 +58,9 @@ function makeQueue(): Queue & { readonly claims: number[]; readonly sent: number
   };
 }
 
-it('claims what it may hold, and again as soon as acks of a share are on their way', async () => {
-  const queue = makeQueue();
-  const items: LaneItem[] = [];
-  const intake = new Intake({
+/** What an intake needs besides its queue; jobs that it submits go to `items`. */
+function optionsFor(queue: Queue, items: LaneItem[]): ConstructorParameters<typeof Intake>[0] {
+  return {
     queue,
     jobType,
     capacity: 4,
@@ -74,34 +73,42 @@ it('claims what it may hold, and again as soon as acks of a share are on their w
     submit: (submitted) => items.push(...submitted),
     deliver: () => Promise.resolve(),
     whenSinkOpen: () => Promise.resolve('closed'),
-  });
-  const finish = (count: number): void => {
-    for (const item of items.splice(0, count)) {
-      item.onOutcome('idle', 'idle', { ok: true, value: 1 });
-      item.onEnd(undefined);
-    }
   };
+}
+
+/** The jobs that came first are done. */
+function finish(items: LaneItem[], count: number): void {
+  for (const item of items.splice(0, count)) {
+    item.onOutcome('idle', 'idle', { ok: true, value: 1 });
+    item.onEnd(undefined);
+  }
+}
+
+it('claims what it may hold, and again as soon as acks of a share are on their way', async () => {
+  const queue = makeQueue();
+  const items: LaneItem[] = [];
+  const intake = new Intake(optionsFor(queue, items));
   intake.start();
   await until('it holds what it may', () => items.length === 4);
   expect(queue.claims).toEqual([4]);
 
   // One place is no share.
-  finish(1);
+  finish(items, 1);
   await until('an ack is on its way', () => queue.sent.length === 1);
   expect([queue.claims.length, intake.stats().inFlight]).toEqual([1, 3]);
 
-  finish(1);
+  finish(items, 1);
   await until('it claims though no ack was answered', () => queue.claims.length === 2);
   expect(queue.sent).toEqual([1, 1]);
   expect(intake.stats().inFlight).toBe(4);
   expect(intake.unfinished).toBe(6);
 
   for (const claims of [3, 4]) {
-    finish(2);
+    finish(items, 2);
     await until('more acks go at the same time', () => queue.claims.length === claims);
   }
   // A fifth waits for an answer to one of the four, and its place with it.
-  finish(2);
+  finish(items, 2);
   await new Promise(setImmediate);
   expect([queue.sent, queue.claims.length]).toEqual([[1, 1, 2, 2], 4]);
   queue.answer();
@@ -109,10 +116,99 @@ it('claims what it may hold, and again as soon as acks of a share are on their w
   expect(queue.sent).toEqual([1, 1, 2, 2, 2]);
 
   const stopped = intake.stopClaiming();
-  finish(4);
+  finish(items, 4);
   await until('the last acks are on their way', () => {
     queue.answer();
     return intake.unfinished === 0;
   });
   await stopped;
+});
+
+describe('a queue that takes two claims at a time', () => {
+  /** Like the one above, but a claim is answered when it is told to, with as many as are said. */
+  function makeSlowQueue(): ReturnType<typeof makeQueue> & {
+    readonly out: { readonly max: number; readonly answer: (count: number) => void }[];
+  } {
+    const out: { max: number; answer: (count: number) => void }[] = [];
+    let number = 0;
+    const take = (): Claim => {
+      number += 1;
+      return { id: String(number), raw: Buffer.from(String(number)), isSuspect: false };
+    };
+    return {
+      ...makeQueue(),
+      claimsAtOnce: 2,
+      out,
+      claim: (max, signal) =>
+        new Promise((resolve) => {
+          const answer = (count: number): void => {
+            out.splice(out.indexOf(one), 1);
+            resolve(Array.from({ length: count }, take));
+          };
+          const one = { max, answer };
+          out.push(one);
+          signal.addEventListener('abort', () => answer(0), { once: true });
+        }),
+    };
+  }
+
+  const sizes = (queue: ReturnType<typeof makeSlowQueue>): number[] => queue.out.map(({ max }) => max);
+
+  it('is asked again while an answer is on its way, for no more than there is room', async () => {
+    const queue = makeSlowQueue();
+    const items: LaneItem[] = [];
+    const intake = new Intake({ ...optionsFor(queue, items), capacity: 6 });
+    intake.start();
+    await until('the first claim is out', () => queue.out.length === 1);
+    await new Promise(setImmediate);
+    expect(sizes(queue), 'nobody knows yet whether there is plenty').toEqual([6]);
+    queue.out[0]!.answer(6);
+    await until('six are in hand', () => items.length === 6);
+
+    finish(items, 3);
+    await until('a claim for their places is out', () => queue.out.length === 1);
+    finish(items, 2);
+    await until('another one is out', () => queue.out.length === 2);
+    finish(items, 1);
+    await new Promise(setImmediate);
+    expect(sizes(queue)).toEqual([3, 2]);
+
+    queue.out[0]!.answer(3);
+    await until('the place that was left, and one that comes free, are asked for', async () => {
+      await new Promise(setImmediate);
+      if (items.length === 3) finish(items, 1);
+      return queue.out.length === 2;
+    });
+    expect(sizes(queue)).toEqual([2, 2]);
+    expect(intake.stats().inFlight).toBe(2);
+    await stop(intake, queue, items);
+  });
+
+  it('is asked once at a time while it has less than is asked for', async () => {
+    const queue = makeSlowQueue();
+    const items: LaneItem[] = [];
+    const intake = new Intake(optionsFor(queue, items));
+    intake.start();
+    await until('the first claim is out', () => queue.out.length === 1);
+    queue.out[0]!.answer(4);
+    await until('four are in hand', () => items.length === 4);
+    finish(items, 4);
+    await until('two claims could be out', () => queue.out.length === 1);
+    queue.out[0]!.answer(1);
+    await until('one is in hand', () => items.length === 1 && queue.out.length === 1);
+    finish(items, 1);
+    await new Promise(setImmediate);
+    expect(sizes(queue)).toEqual([3]);
+    await stop(intake, queue, items);
+  });
+
+  async function stop(intake: Intake, queue: ReturnType<typeof makeSlowQueue>, items: LaneItem[]): Promise<void> {
+    await intake.stopClaiming();
+    expect(queue.out).toEqual([]);
+    finish(items, items.length);
+    await until('the last acks are on their way', () => {
+      queue.answer();
+      return intake.unfinished === 0;
+    });
+  }
 });
