@@ -18,7 +18,7 @@ const count = Number(process.env.BENCH_PHOTOS ?? 64);
 const FLOOR_BATCH = 8;
 /** What docs/performance.md advises for a program with models in its own threads. */
 const ADVISED = {
-  flag: '--max-semi-space-size=2',
+  flags: ['--max-semi-space-size=2', ...('transfer' in ArrayBuffer.prototype ? [] : ['--harmony-rab-gsab-transfer'])],
   env: {
     MALLOC_ARENA_MAX: '2',
     MALLOC_MMAP_THRESHOLD_: '1048576',
@@ -39,7 +39,7 @@ for (const faces of FACES) {
 const startNode = (script, ...args) =>
   startLineService(
     process.execPath,
-    [ADVISED.flag, path.join('bench', 'support', script), pack.folder, ...args],
+    [...ADVISED.flags, path.join('bench', 'support', script), pack.folder, ...args],
     root,
     ADVISED.env,
   );

@@ -8,8 +8,9 @@ import { SessionThread } from './pool/session-thread.js';
 import { ThreadServer, type OpenUnit, type ReadPorts } from './pool/thread.js';
 import type * as PhotoReader from './photo-reader.js';
 import type { ImageSettings, ThreadItem, ThreadRequest, WorkerData, WorkerSettings } from './pool/protocol.js';
+import { releasePixels } from './tasks/image/release.js';
 import { BUILT_IN_TASKS } from './tasks/index.js';
-import type { Task, TaskUnit } from './tasks/task.js';
+import type { Photo, Task, TaskUnit } from './tasks/task.js';
 import type { Session } from './tensor.js';
 
 /** The conductor of a worker thread: what `conductor.ts` is to the main thread, this is here. */
@@ -61,6 +62,7 @@ function describeUnit(task: Task, unit: TaskUnit, settings: WorkerSettings): Uni
     prepare: (input) => unit.prepare(input as never),
     run: (inputs, control) => unit.run(inputs, control),
     heedsControl: unit.heedsControl === true,
+    releasesInput: unit.releasesInput === true,
   };
 }
 
@@ -116,6 +118,9 @@ function serveThread({
     {
       open: (onTask) => openUnits(settings, onTask),
       read: (item, units, ports) => readInput(item, units, settings.image, ports),
+      release: (input) => {
+        if (typeof input === 'object') releasePixels(input as Photo);
+      },
       readConcurrency: settings.image.decodeConcurrency,
       decodedBytes: settings.image.maxDecodedBytes,
       runsAhead: mayUseDevice(settings.session),

@@ -30,6 +30,9 @@ const FLAGS_WITH_VALUE = /^--(import|loader|experimental-loader|conditions)$/;
  */
 const SMALL_YOUNG_GENERATION = '--max-semi-space-size=2';
 
+/** With it pictures go as soon as nobody needs them (`releasePixels`). Later versions of Node.js need no flag, and know none. */
+const EARLY_RELEASE = 'transfer' in ArrayBuffer.prototype ? [] : ['--harmony-rab-gsab-transfer'];
+
 /**
  * How glibc's allocator is to take memory; others don't know these. By itself it would keep a heap for each of a dozen
  * threads, and in each of them what pictures and tensors have left behind. Two heaps are enough, buffers of a megabyte and more
@@ -59,5 +62,5 @@ export function childFlags(flags: readonly string[]): readonly string[] {
     if (FLAGS.test(name) || isValue) kept.push(flag);
   });
   // What was given comes last, and counts.
-  return [SMALL_YOUNG_GENERATION, ...kept];
+  return [SMALL_YOUNG_GENERATION, ...EARLY_RELEASE, ...kept];
 }

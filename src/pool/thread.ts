@@ -27,6 +27,8 @@ export interface OpenUnit extends ThreadUnit {
   ): Promise<readonly unknown[]> | readonly unknown[];
   /** Its runs can be stopped between their steps, so they need not be short. @default false */
   readonly heedsControl?: boolean;
+  /** Nothing of an input is in use once it is prepared. @default false */
+  readonly releasesInput?: boolean;
   /** A run takes as long whatever it has, up to this. */
   readonly fixedBatch?: number;
 }
@@ -36,6 +38,8 @@ export interface ThreadWork<Unit extends OpenUnit> {
   open(onTask: (task: string) => void): Promise<readonly Unit[]>;
   /** Reads and decodes one input for all of its units at once. */
   read(item: ThreadItem, units: readonly Unit[], ports: ReadPorts): Promise<unknown>;
+  /** Frees an input that nobody uses any more. */
+  release?(input: unknown): void;
   readonly readConcurrency: number;
   /** What decoded inputs may take at a time. */
   readonly decodedBytes: number;
@@ -185,6 +189,7 @@ export class ThreadServer<Unit extends OpenUnit> {
           voice.say(failure(index, unit, thrown, 'TASK_FAILED'));
         }
       }
+      if (units.every(({ releasesInput }) => releasesInput === true)) this.#work.release?.(input);
     };
     const prepareWithRoom = async (item: ThreadItem, index: number): Promise<void> => {
       let giveBack: () => void = () => undefined;

@@ -9,6 +9,7 @@ import { findFaces } from './face/find-faces.js';
 import { gatherRuns } from './face/gather.js';
 import { judgeFace } from './face/quality.js';
 import { openRecogniser, type Recogniser } from './face/recogniser.js';
+import { releasePixels } from './image/release.js';
 import type { Photo, Task, TaskContext, TaskUnit, UnitInfo } from './task.js';
 
 /**
@@ -79,6 +80,7 @@ async function openUnit(settings: FaceSettings, context: TaskContext): Promise<T
     weigh: ({ faces }) => faces.length,
     ...(settings.decode === 'full' ? {} : { minPixels: { width: size, height: size, mode: 'inside', orFull: true } }),
     prepare: (photo) => find(photo as Photo),
+    releasesInput: true,
     run: (photos) => recognise(recogniser, photos, settings.extras),
     async close() {
       await Promise.all([detection.close(), recognition.close()]);
@@ -94,6 +96,7 @@ function finder(detector: Detector, settings: FaceSettings): (photo: Photo) => P
     const kept = found.slice(0, maxPerPhoto);
     const pixels = await pixelsFor(kept, photo);
     const faces = kept.flatMap((detection) => cutFace(pixels, detection));
+    if (pixels !== photo) releasePixels(pixels);
     return { faces, dropped: Math.max(0, found.length - maxPerPhoto) };
   };
 }

@@ -77,6 +77,7 @@ async function openUnit(settings: OcrSettings, context: TaskContext): Promise<Ta
     device: recognition.device,
     weigh: ({ lines }) => lines.length / LINES_PER_PLACE,
     prepare: (photo) => findText(detector, photo as Photo, settings),
+    releasesInput: true,
     run: (photos) => readPhotos(reader, photos),
     async close() {
       await Promise.all([detection.close(), recognition.close(), orientation?.close()]);

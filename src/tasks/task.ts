@@ -67,6 +67,11 @@ export interface TaskUnit<Prepared = unknown> {
    * that they end soon, because nothing can interrupt them. @default false
    */
   readonly heedsControl?: boolean;
+  /**
+   * What `prepare` answers shares no memory with its input, and nobody looks at the input afterwards. Where all units of a photo
+   * say so, its pixels are gone at once; otherwise with a garbage collection. @default false
+   */
+  readonly releasesInput?: boolean;
   /** Frees what `open()` took; called once, when nothing runs. */
   close?(): Promise<void>;
 }

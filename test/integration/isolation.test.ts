@@ -16,6 +16,7 @@ import {
 } from '../../dist/index.js';
 import deadlyClip from '../fixtures/tasks/deadly-clip.js';
 import deadly from '../fixtures/tasks/deadly.js';
+import forgetful from '../fixtures/tasks/forgetful.js';
 import { childrenOf, isAlive } from '../support/children.js';
 import { DEEDS, deeds, ids } from '../support/deeds.js';
 import { CLIP, IMAGES, SIGLIP, photoJob } from '../support/fixtures.js';
@@ -222,6 +223,19 @@ describe('a parent that is killed', () => {
     parent.child.kill('SIGKILL');
     await until('the child is gone', () => !isAlive(child), 10_000);
     await parent.end();
+  });
+});
+
+describe('pixels', () => {
+  it('are gone from a child as soon as all tasks of a photo say that they are done with them', async () => {
+    const queue = memoryQueue();
+    const sink = memorySink();
+    const runner = createRunner({ queue, sink, tasks: [forgetful], isolation: 'process', roots: [IMAGES] });
+    queue.push(photoJob(1, 'tiny_7x5.png', ['forgetful']));
+    await runner.start();
+    await until('it is delivered', () => sink.deliveries.length === 1);
+    await runner.stop();
+    expect(sink.deliveries[0]?.body).toEqual({ before: 7 * 5 * 3, after: 0 });
   });
 });
 

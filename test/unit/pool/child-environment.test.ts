@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { childEnvironment, childFlags } from '../../../src/pool/child-environment.js';
 
@@ -42,13 +43,15 @@ describe('childEnvironment', () => {
 });
 
 describe('childFlags', () => {
+  const own = childFlags([]);
+
   it('passes on how modules are found and how much memory they may take', () => {
     const flags = ['--import', 'tsx', '--conditions=dev', '--max-old-space-size=4096', '--experimental-strip-types'];
-    expect(childFlags(flags).slice(1)).toEqual(flags);
+    expect(childFlags(flags)).toEqual([...own, ...flags]);
   });
 
   it('keeps the young generation small, where nobody has said how large it may be', () => {
-    expect(childFlags([])).toEqual(['--max-semi-space-size=2']);
+    expect(own[0]).toBe('--max-semi-space-size=2');
     expect(childFlags(['--max-semi-space-size=32']).at(-1)).toBe('--max-semi-space-size=32');
   });
 
@@ -64,7 +67,12 @@ describe('childFlags', () => {
         './x.js',
         '-e',
         '1',
-      ]).slice(1),
-    ).toEqual([]);
+      ]),
+    ).toEqual(own);
+  });
+
+  it('lets buffers be given back, in all versions of Node.js that run it', () => {
+    const code = `console.log(typeof new ArrayBuffer(1).transfer)`;
+    expect(execFileSync(process.execPath, [...own, '-e', code], { encoding: 'utf8' })).toBe('function\n');
   });
 });

@@ -161,3 +161,42 @@ it('stops a run that asks, and begins no other', async () => {
   expect(outcomes).toHaveLength(16);
   for (const outcome of outcomes) expect(outcome).toMatchObject({ ok: false, error: { code: 'RUNNER_STOPPED' } });
 });
+
+it('lets an input go once it is prepared, where all of its units say so', async () => {
+  const log: string[] = [];
+  const unitOf = (label: string, releasesInput: boolean, isBroken = false): OpenUnit => ({
+    ...unit,
+    label,
+    releasesInput,
+    prepare: async (input) => {
+      await new Promise(setImmediate);
+      log.push(`${label} prepares ${String(input)}`);
+      if (isBroken) throw new Error('broken');
+      return input;
+    },
+  });
+  const server = new ThreadServer<OpenUnit>(
+    {
+      open: () => Promise.resolve([unitOf('done', true), unitOf('broken', true, true), unitOf('keeper', false)]),
+      read: ({ input }) => Promise.resolve('path' in input ? input.path : ''),
+      release: (input) => log.push(`${String(input)} goes`),
+      readConcurrency: 1,
+      decodedBytes: 100,
+    },
+    new Int32Array(new SharedArrayBuffer(8)),
+    1,
+  );
+  const wanted = { both: ['size/done', 'size/broken'], one: ['size/done', 'size/keeper'], none: [] };
+  const items = Object.entries(wanted).map(([path, tasks]): ThreadItem => {
+    return { input: { kind: 'image', path }, isTrusted: true, tasks };
+  });
+  await server.handle({ type: 'batch', exchange: 1, items }, () => undefined);
+  expect(log).toEqual([
+    'done prepares both',
+    'broken prepares both',
+    'both goes',
+    'done prepares one',
+    'keeper prepares one',
+    'none goes',
+  ]);
+});
