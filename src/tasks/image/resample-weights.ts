@@ -82,13 +82,15 @@ export function computeWeights(axis: Axis, filter: Filter): AxisWeights {
   return { count, starts, lengths, weights, stride };
 }
 
+const ONE = 2 ** WEIGHT_BITS;
+
 /** Plain loops: this runs for hundreds of windows per photo. */
 function writeFixedPoint(window: Float64Array, length: number, weights: Int32Array, start: number): void {
   let sum = 0;
   for (let tap = 0; tap < length; tap++) sum += window[tap] as number;
   for (let tap = 0; tap < length; tap++) {
     const weight = window[tap] as number;
-    const share = (sum === 0 ? weight : weight / sum) * 2 ** WEIGHT_BITS;
+    const share = (sum === 0 ? weight : weight / sum) * ONE;
     weights[start + tap] = Math.trunc(share < 0 ? share - 0.5 : share + 0.5);
   }
 }
