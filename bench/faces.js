@@ -14,6 +14,8 @@ const cache = path.join(root, 'bench', '.cache');
 const peerFolder = path.join('bench', 'peers', 'face-analysis');
 const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
 const count = Number(process.env.BENCH_PHOTOS ?? 64);
+/** Of createRunner(), which share the cores. */
+const threads = process.env.BENCH_THREADS ?? '1';
 /** Of the recogniser in the floor; larger ones bring nothing on a processor. */
 const FLOOR_BATCH = 8;
 /** What docs/performance.md advises for a program with models in its own threads. */
@@ -45,15 +47,17 @@ const startNode = (script, ...args) =>
   );
 const services = {
   'insightface FaceAnalysis': await startLineService(python, [path.join(peerFolder, 'analyse.py'), pack.flat], root),
-  'createRunner, detectFaces': await startNode('face-runner.js'),
-  "createRunner, faceDecode 'reduced'": await startNode('face-runner.js', 'reduced'),
+  'createRunner, detectFaces': await startNode('face-runner.js', 'full', threads),
+  "createRunner, faceDecode 'reduced'": await startNode('face-runner.js', 'reduced', threads),
   'floor (sharp + session.run)': await startNode('face-floor.js', String(FLOOR_BATCH)),
 };
 const [peer, ours, reduced, floor] = Object.keys(services);
 try {
   const machine = describeMachine(root, ['onnxruntime-node', 'sharp']);
   console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.versions.join(', ')}`);
-  console.log(`${pack.title}; ${rounds} rounds of ${count} photos of 12 megapixels a side, interleaved\n`);
+  console.log(
+    `${pack.title}; threads of createRunner(): ${threads}; ${rounds} rounds of ${count} photos of 12 megapixels a side, interleaved\n`,
+  );
   const results = {};
   for (const faces of FACES) {
     const rows = Object.fromEntries(Object.keys(services).map((name) => [name, []]));
@@ -102,7 +106,7 @@ try {
       };
     }),
   ]);
-  saveJson(root, 'faces', { machine, pack: pack.title, rounds, count, results, memory, goals });
+  saveJson(root, 'faces', { machine, pack: pack.title, threads, rounds, count, results, memory, goals });
 } finally {
   for (const service of Object.values(services)) await service.stop();
 }

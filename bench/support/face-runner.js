@@ -1,11 +1,11 @@
-// createRunner() with the task `face`, asked with detectFaces(), as a process of its own: node face-runner.js <pack folder> [full | reduced].
+// createRunner() with the task `face`, asked with detectFaces(), as a process of its own: node face-runner.js <pack folder> [full | reduced] [threads].
 // Reads `{"files": [...]}` from each line of the input and answers with a line `{seconds, processorSeconds, photos}`; vectors are
 // float32 in base64, so that the answer itself takes little memory.
 import { createInterface } from 'node:readline';
 import { createRunner } from 'clip-runner';
 
-const [faceModel, faceDecode = 'full'] = process.argv.slice(2);
-const runner = createRunner({ tasks: ['face'], faceModel, faceDecode, device: 'cpu' });
+const [faceModel, faceDecode = 'full', threads = '1'] = process.argv.slice(2);
+const runner = createRunner({ tasks: ['face'], faceModel, faceDecode, device: 'cpu', threads: Number(threads) });
 await runner.start();
 console.log('ready');
 for await (const line of createInterface({ input: process.stdin })) {

@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs';
 import { memoryOf } from './process-tree.js';
 import { startPhotos } from './photos-command.js';
 
-const SAMPLE_MS = 500;
+const SAMPLE_MS = 250;
 
 /**
  * Answers `{ rate, firstMs, pss, rss, callbacks }`: photos/s from the photo that ends the warm-up to the last one that counts,
