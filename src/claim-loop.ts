@@ -1,7 +1,9 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
+import { systemClock } from './clock.js';
 import { coerceError } from './errors.js';
 import type { Emit } from './events.js';
 import type { Claim, Queue } from './queue/queue.js';
+import { pause } from './queue/waiting.js';
 
 export interface ClaimLoopPorts {
   readonly queue: Queue;
@@ -85,22 +87,10 @@ export class ClaimLoop {
       this.#hasPlenty = false;
       if (signal.aborted) return;
       emit('queue:down', { queue: queue.name, error: coerceError(thrown, 'QUEUE_UNAVAILABLE') });
-      await pause(1000, signal);
+      await pause(1000, signal, systemClock);
     } finally {
       this.#asked -= max;
       onRoom();
     }
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done, { once: true });
-  });
 }

@@ -81,8 +81,8 @@ export class ProcessingList {
     return this.#dueAtMs !== undefined;
   }
 
-  /** Takes up to `count` elements from the right of `source` into the inbox. Answers how many, and how many suspects wait then. */
-  take(source: string, count: number, origin: Held['origin']): Promise<{ taken: number; suspects: number }> {
+  /** Takes up to `count` elements from the right of `source` into the inbox. Answers how many suspects wait then. */
+  take(source: string, count: number, origin: Held['origin']): Promise<number> {
     const { link, list, keys, book } = this.#options;
     return this.#turns.together(async () => {
       try {
@@ -91,7 +91,7 @@ export class ProcessingList {
         );
         const takenAtMs = performance.now();
         for (const raw of taken) book.add(raw, origin, takenAtMs);
-        return { taken: taken.length, suspects };
+        return suspects;
       } catch (thrown) {
         // Some may have been moved all the same.
         this.doubt();

@@ -50,8 +50,6 @@ export class RedisClaimer {
   #wasSuspect = false;
   /** As the server last said; undefined where that is too long ago. */
   #suspectsLeft: number | undefined;
-  /** The last answer had as many elements of the queue as were asked for. */
-  #hasPlenty = false;
   /** Until then a blocking claim that we gave up without a goodbye may still be carried out. */
   #strayUntilMs = -Infinity;
 
@@ -64,13 +62,13 @@ export class RedisClaimer {
   }
 
   /**
-   * More of the queue while `claim()` is under way, so that the two waits are one; nothing where the queue had no plenty
-   * lately, or what stands in the way is for `claim()` to wait out or to report.
+   * More of the queue while `claim()` is under way, so that the two waits are one; nothing where the queue has no more, or what
+   * stands in the way is for `claim()` to wait out or to report.
    */
   async claimBeside(max: number, callers: readonly AbortSignal[]): Promise<readonly Claim[]> {
     const { commands, processing, book } = this.#options;
     const isCalledOff = (): boolean => callers.some(({ aborted }) => aborted);
-    if (!this.#hasPlenty || processing.isInDoubt || !commands.isReady || isCalledOff()) return [];
+    if (processing.isInDoubt || !commands.isReady || isCalledOff()) return [];
     const count = Math.min(max, MAX_TAKE);
     await this.#takeQueued(count).catch(() => undefined);
     if (isCalledOff()) return [];
@@ -137,21 +135,14 @@ export class RedisClaimer {
 
   async #takeQueued(count: number): Promise<void> {
     const { processing, keys } = this.#options;
-    try {
-      const { taken, suspects } = await processing.take(keys.queue, count, 'queue');
-      this.#hasPlenty = taken === count;
-      this.#suspectsLeft = suspects;
-    } catch (thrown) {
-      this.#hasPlenty = false;
-      throw thrown;
-    }
+    this.#suspectsLeft = await processing.take(keys.queue, count, 'queue');
   }
 
   /** At most one suspect at a time; none where the server has just said that there is none. */
   async #takeSuspect(): Promise<void> {
     const { processing, keys } = this.#options;
     if (this.#suspectsLeft === 0 || this.#hasSuspect()) return;
-    this.#suspectsLeft = (await processing.take(keys.suspects, 1, 'suspects')).suspects;
+    this.#suspectsLeft = await processing.take(keys.suspects, 1, 'suspects');
   }
 
   #hasSuspect(): boolean {
@@ -222,6 +213,8 @@ export class RedisClaimer {
         if (await this.#isPoison(held)) continue;
         if (isOver()) break;
       }
+      // A claim beside this one may have got it meanwhile.
+      if (held.state !== 'inbox') continue;
       claims.push(book.handOut(held));
       if (held.origin === 'suspects') {
         this.#wasSuspect = true;

@@ -63,7 +63,7 @@ async function openUnit(
     device: captioner.device,
     ...(texts.dimension === undefined ? {} : { dimension: texts.dimension }),
     minPixels: pixelNeedOf(preprocess),
-    prepare: (photo) => toTensor((photo as Photo).reduced ?? (photo as Photo), preprocess),
+    prepare: (photo) => toTensor(photo as Photo, preprocess),
     releasesInput: true,
     heedsControl: true,
     async run(tensors, control) {

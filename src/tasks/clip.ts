@@ -39,7 +39,7 @@ async function openUnit(model: ClipModel, context: TaskContext): Promise<TaskUni
     dimension: tower.dimension,
     ...(tower.fixedBatch === undefined ? {} : { fixedBatch: tower.fixedBatch }),
     minPixels: pixelNeedOf(preprocess),
-    prepare: (photo) => toTensor((photo as Photo).reduced ?? (photo as Photo), preprocess),
+    prepare: (photo) => toTensor(photo as Photo, preprocess),
     releasesInput: true,
     run: (tensors) => tower.embed(tensors),
     close: () => session.close(),

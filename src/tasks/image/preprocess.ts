@@ -5,9 +5,11 @@ import { resample } from './resample.js';
 
 /**
  * The tensor that a vision graph wants: `3 x crop.height x crop.width` float32, channels first, in the order RGB.
- * Bit-equal to what the Python image processors make of the same pixels, unless the decoder has shrunk the photo.
+ * Bit-equal to what the Python image processors make of the same pixels, unless the decoder has shrunk the photo. Made from
+ * `Photo.reduced` where there is one.
  */
-export function toTensor(photo: Photo, preprocess: ImagePreprocess): Float32Array {
+export function toTensor(decoded: Photo, preprocess: ImagePreprocess): Float32Array {
+  const photo = decoded.reduced ?? decoded;
   const { crop } = preprocess;
   const frame = frameOf(photo.originalWidth, photo.originalHeight, preprocess);
   const pixels = resample(photo, { ...frame, box: boxOf(photo), interpolation: preprocess.interpolation });
