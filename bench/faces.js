@@ -14,8 +14,8 @@ const cache = path.join(root, 'bench', '.cache');
 const peerFolder = path.join('bench', 'peers', 'face-analysis');
 const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
 const count = Number(process.env.BENCH_PHOTOS ?? 64);
-/** Of createRunner(), which share the cores. */
-const threads = process.env.BENCH_THREADS ?? '1';
+/** Of createRunner(), which share the cores; 0: as many as by default. */
+const threads = process.env.BENCH_THREADS ?? '0';
 /** Of the recogniser in the floor; larger ones bring nothing on a processor. */
 const FLOOR_BATCH = 8;
 /** What docs/performance.md advises for a program with models in its own threads. */
@@ -56,7 +56,7 @@ try {
   const machine = describeMachine(root, ['onnxruntime-node', 'sharp']);
   console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.versions.join(', ')}`);
   console.log(
-    `${pack.title}; threads of createRunner(): ${threads}; ${rounds} rounds of ${count} photos of 12 megapixels a side, interleaved\n`,
+    `${pack.title}; threads of createRunner(): ${threads === '0' ? 'by default' : threads}; ${rounds} rounds of ${count} photos of 12 megapixels a side, interleaved\n`,
   );
   const results = {};
   for (const faces of FACES) {

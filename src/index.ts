@@ -44,6 +44,7 @@ export type {
   PreparedInput,
   Task,
   RunControl,
+  OpenOptions,
   TaskContext,
   TaskUnit,
   UnitInfo,

@@ -7,6 +7,7 @@ import type { HubOptions } from './models/hub-options.js';
 import type { Queue } from './queue/queue.js';
 import type { Sink } from './sink/sink.js';
 import type { Task } from './tasks/task.js';
+import { layOutThreads } from './thread-layout.js';
 import type { Tuning } from './tuning.js';
 import { TUNABLE_CHECKS, TUNABLE_DEFAULTS, type TunableOptions } from './tunable-options.js';
 
@@ -23,9 +24,6 @@ export interface RunnerOptions extends Partial<TunableOptions> {
   /** How models are found on a hub, and where they are kept. */
   readonly hub?: HubOptions;
 }
-
-/** Each photo of 12 megapixels is 36 MB. */
-const MOST_DECODINGS = 4;
 
 /** Options with every default filled in. */
 export interface ResolvedOptions extends TunableOptions {
@@ -65,16 +63,17 @@ export function resolveRunnerOptions(options: RunnerOptions): ResolvedOptions {
   if (queues.length > 0 && sink === undefined)
     throw invalid('createRunner: a queue needs a sink for its results, e.g. sink: httpSink().');
   const cores = availableParallelism();
-  const intraOpThreads = resolved.intraOpThreads || Math.max(1, Math.floor(cores / resolved.threads));
-  if (resolved.threads * intraOpThreads > cores) {
-    const came = `${resolved.threads} x ${intraOpThreads}`;
+  const hasCaptions = tasks.some((task) => (typeof task === 'string' ? task : task.name) === 'caption');
+  const layout = layOutThreads(resolved, { cores, hasCaptions });
+  const { threads, intraOpThreads } = layout;
+  if (threads * intraOpThreads > cores) {
+    const came = `${threads} x ${intraOpThreads}`;
     throw invalid(`createRunner: threads x intraOpThreads must not exceed the ${cores} cores, but got ${came}.`);
   }
   return {
     ...resolved,
-    intraOpThreads,
-    decodeConcurrency: resolved.decodeConcurrency || Math.min(MOST_DECODINGS, intraOpThreads),
-    maxInFlight: resolved.maxInFlight || resolved.maxBatch * resolved.threads * 4,
+    ...layout,
+    maxInFlight: resolved.maxInFlight || layout.maxBatch * threads * 4,
     queues,
     sink,
     models: parseModels(models),

@@ -3,6 +3,7 @@ import type { ImageSettings, ThreadItem } from './pool/protocol.js';
 import type { ReadPorts } from './pool/thread.js';
 import { decodePhoto, mergeNeeds } from './tasks/image/decode.js';
 import { blameUpload, readPhotoFile } from './tasks/image/read-file.js';
+import { holdFile, releaseFile } from './tasks/image/release.js';
 import type { Photo, TaskUnit } from './tasks/task.js';
 
 export { configureSharp } from './tasks/image/sharp.js';
@@ -35,7 +36,10 @@ export async function readPhoto(
   const access = { roots: image.roots, isTrusted, maxFileBytes: image.maxFileBytes };
   const bytes = await measure('read', () => readPhotoFile(input.path, access));
   try {
-    return await decode(bytes);
+    const photo = await decode(bytes);
+    if (photo.inFull === undefined) releaseFile(bytes);
+    else holdFile(photo, bytes);
+    return photo;
   } catch (thrown) {
     throw await blameUpload(coerceError(thrown, 'IMAGE_DECODE'), input.path, access);
   }

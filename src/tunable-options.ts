@@ -29,11 +29,14 @@ export interface TunableOptions extends OcrOptions, IsolationOptions {
    * it opens several times faster and needs a fraction of the memory. @default true
    */
   readonly prepareModels: boolean;
-  /** Worker threads, each with its own sessions. @default 1 */
+  /**
+   * Worker threads, each with its own sessions; 0: two on the processor, where it has two cores, `intraOpThreads` is 0 and there
+   * are no captions to make, and else one. @default 0
+   */
   readonly threads: number;
   /** Processor threads of one session; 0 shares the cores out evenly: `threads x intraOpThreads <= cores`. @default 0 */
   readonly intraOpThreads: number;
-  /** Photos per batch and model. @default 8 */
+  /** Photos per batch and model; 0: 8 with one thread, 4 with more. @default 0 */
   readonly maxBatch: number;
   /** Texts per batch and model; a short text is so little work that more of them are needed to fill the device. @default 32 */
   readonly maxTextBatch: number;
@@ -62,11 +65,14 @@ export interface TunableOptions extends OcrOptions, IsolationOptions {
   readonly maxPixels: number;
   /** Time limit of one decoding. @default 30000 */
   readonly decodeTimeoutMs: number;
-  /** Photos decoded, and held with all their pixels, at a time in one thread; 0: as many as it has cores, at most 4. @default 0 */
+  /**
+   * Photos decoded, and held with all their pixels, at a time in one thread; 0: as many as it has cores, at least 2 and at most
+   * 4. @default 0
+   */
   readonly decodeConcurrency: number;
   /**
    * Bytes of decoded photos held at a time, all threads together; a photo that takes more is decoded when its thread holds
-   * no other. @default 536870912 (512 MiB)
+   * no other. 0: 64 MiB for each core in use. @default 0
    */
   readonly maxDecodedBytes: number;
   /** Shut off decoders for all but JPEG, PNG, WebP, GIF and AVIF, for sharp in this whole process. @default true */
@@ -123,9 +129,9 @@ export const TUNABLE_DEFAULTS: TunableOptions = {
   device: 'auto',
   strictDevice: false,
   prepareModels: true,
-  threads: 1,
+  threads: 0,
   intraOpThreads: 0,
-  maxBatch: 8,
+  maxBatch: 0,
   maxTextBatch: 32,
   tuning: 'auto',
   maxBatchBytes: 256 * 1024 * 1024,
@@ -139,7 +145,7 @@ export const TUNABLE_DEFAULTS: TunableOptions = {
   maxPixels: 100_000_000,
   decodeTimeoutMs: 30_000,
   decodeConcurrency: 0,
-  maxDecodedBytes: 512 * 1024 * 1024,
+  maxDecodedBytes: 0,
   blockDecoders: true,
   embeddingDim: 0,
   faceModel: 'buffalo_l',
@@ -182,9 +188,9 @@ export const TUNABLE_CHECKS: { readonly [Name in keyof TunableOptions]: Check<Tu
   device: oneOf(DEVICES),
   strictDevice: flag,
   prepareModels: flag,
-  threads: positiveInteger,
+  threads: wholeNumber,
   intraOpThreads: wholeNumber,
-  maxBatch: positiveInteger,
+  maxBatch: wholeNumber,
   maxTextBatch: positiveInteger,
   tuning: oneOf(['auto', 'off']),
   maxBatchBytes: positiveInteger,
@@ -198,7 +204,7 @@ export const TUNABLE_CHECKS: { readonly [Name in keyof TunableOptions]: Check<Tu
   maxPixels: positiveInteger,
   decodeTimeoutMs: wholeNumberBetween(1, 3_600_000),
   decodeConcurrency: wholeNumber,
-  maxDecodedBytes: positiveInteger,
+  maxDecodedBytes: wholeNumber,
   blockDecoders: flag,
   embeddingDim: wholeNumber,
   faceModel: someText,

@@ -7,21 +7,29 @@ import { mayUseDevice, openOnnxSession } from './pool/session.js';
 import { SessionThread } from './pool/session-thread.js';
 import { ThreadServer, type OpenUnit, type ReadPorts } from './pool/thread.js';
 import type * as PhotoReader from './photo-reader.js';
-import type { ImageSettings, ThreadItem, ThreadRequest, WorkerData, WorkerSettings } from './pool/protocol.js';
-import { releasePixels } from './tasks/image/release.js';
+import type {
+  ImageSettings,
+  SessionSettings,
+  ThreadItem,
+  ThreadRequest,
+  WorkerData,
+  WorkerSettings,
+} from './pool/protocol.js';
+import { releasePhoto } from './tasks/image/release.js';
 import { BUILT_IN_TASKS } from './tasks/index.js';
-import type { Photo, Task, TaskUnit } from './tasks/task.js';
-import type { Session } from './tensor.js';
+import type { OpenOptions, Photo, Task, TaskContext, TaskUnit } from './tasks/task.js';
 
 /** The conductor of a worker thread: what `conductor.ts` is to the main thread, this is here. */
 
 type Unit = OpenUnit & Pick<TaskUnit, 'minPixels'>;
 
 /** On a device apart from the processor the preparation of the next batch goes on while a model runs. */
-function sessionOpener({ session, preparedFolder }: WorkerSettings): (file: string) => Promise<Session> {
-  if (!mayUseDevice(session)) return (file) => openOnnxSession(file, session, readyGraph(file, preparedFolder));
+function sessionOpener({ session, preparedFolder }: WorkerSettings): TaskContext['openSession'] {
+  const settingsOf = ({ arena = true }: OpenOptions = {}): SessionSettings => ({ ...session, arena });
+  if (!mayUseDevice(session))
+    return (file, options) => openOnnxSession(file, settingsOf(options), readyGraph(file, preparedFolder));
   const thread = new SessionThread();
-  return (file) => thread.open(file, session);
+  return (file, options) => thread.open(file, settingsOf(options));
 }
 
 async function openUnits(settings: WorkerSettings, onTask: (task: string) => void): Promise<readonly Unit[]> {
@@ -32,8 +40,8 @@ async function openUnits(settings: WorkerSettings, onTask: (task: string) => voi
     const task = await importTask(ref.name, ref.module);
     if (task.input === 'image') await loadPhotoReader().then((reader) => reader.configureSharp(settings.image));
     const refusals = new Set<string>();
-    const openSession = async (file: string): Promise<Session> => {
-      const session = await open(file);
+    const openSession: TaskContext['openSession'] = async (file, options) => {
+      const session = await open(file, options);
       for (const refusal of session.refusals ?? []) refusals.add(refusal);
       return session;
     };
@@ -119,7 +127,7 @@ function serveThread({
       open: (onTask) => openUnits(settings, onTask),
       read: (item, units, ports) => readInput(item, units, settings.image, ports),
       release: (input) => {
-        if (typeof input === 'object') releasePixels(input as Photo);
+        if (typeof input === 'object') releasePhoto(input as Photo);
       },
       readConcurrency: settings.image.decodeConcurrency,
       decodedBytes: settings.image.maxDecodedBytes,

@@ -4,7 +4,7 @@
 import { createInterface } from 'node:readline';
 import { createRunner } from 'clip-runner';
 
-const [faceModel, faceDecode = 'full', threads = '1'] = process.argv.slice(2);
+const [faceModel, faceDecode = 'full', threads = '0'] = process.argv.slice(2);
 const runner = createRunner({ tasks: ['face'], faceModel, faceDecode, device: 'cpu', threads: Number(threads) });
 await runner.start();
 console.log('ready');

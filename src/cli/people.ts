@@ -98,8 +98,7 @@ async function readRunnerOptions({ settings, env }: PeopleCall, log: Log): Promi
     ...(await photoOptions(settings, log)),
     ...isolationOptions(settings),
     ...faces,
-    ...{ device, strictDevice, prepareModels, intraOpThreads, shutdownTimeoutMs },
-    ...(threads !== undefined && { threads }),
+    ...{ device, strictDevice, prepareModels, threads, intraOpThreads, shutdownTimeoutMs },
     hub: hubOptionsFromEnv(env),
   };
 }

@@ -58,8 +58,7 @@ export function modelOptions(
   const { threads, intraOpThreads } = settings;
   return {
     models: models === '' ? [{ label: modelLabel, name: modelName }] : models,
-    ...{ embeddingDim, dtype, device, strictDevice, prepareModels, intraOpThreads },
-    ...(threads !== undefined && { threads }),
+    ...{ embeddingDim, dtype, device, strictDevice, prepareModels, threads, intraOpThreads },
     hub: hubOptionsFromEnv(env),
   };
 }
@@ -85,7 +84,7 @@ export async function photoOptions(
 ): Promise<RunnerOptions> {
   const { maxBatch, decodeConcurrency, tuning, maxWaitMs, maxDecodedBytes, resample, orientation } = settings;
   return {
-    ...(maxBatch !== undefined && { maxBatch }),
+    maxBatch,
     decodeConcurrency,
     tuning,
     maxWaitMs,

@@ -2,6 +2,7 @@ import { coerceError } from '../errors.js';
 import { isLoopback } from '../host-name.js';
 import { Deadline } from '../lifecycle.js';
 import { looksLikeFolder } from '../models/repository.js';
+import { resolveRunnerOptions, type ResolvedOptions } from '../options.js';
 import { createRunner, type Runner } from '../runner.js';
 import type { EmbedEngine } from '../serve/engine.js';
 import { openMetrics } from '../observe/metrics.js';
@@ -11,7 +12,6 @@ import { createLog, type Log } from './log.js';
 import { logEvents } from './log-events.js';
 import { ISOLATION_NAMES, MODEL_VARIABLES, isolationOptions, textModelOptions } from './runner-settings.js';
 import { runUntilSignal, type Stoppable } from './signals.js';
-import { TUNABLE_DEFAULTS, type TunableOptions } from '../tunable-options.js';
 import { Terminal } from './terminal.js';
 import type { Settings, VariableName } from './variables.js';
 import { openHealth, WATCH_VARIABLES } from './watch.js';
@@ -45,11 +45,9 @@ const BATCHES_PER_THREAD = 2;
 /** `clip-runner serve`: embeds texts (and pictures) for HTTP clients until it is told to stop. Answers the exit code. */
 export async function runServe({ settings, env }: Call<(typeof SERVE_VARIABLES)[number]>): Promise<number> {
   const log = createLog(settings.logLevel, new Terminal());
-  const { images, maxTextBatch, resample, orientation, shutdownTimeoutMs } = settings;
-  const { maxBatch } = shapeOf(settings);
-  const options = textModelOptions(settings, env);
-  const runner = createRunner({
-    ...options,
+  const { images, maxBatch, maxTextBatch, resample, orientation, shutdownTimeoutMs } = settings;
+  const options = {
+    ...textModelOptions(settings, env),
     ...isolationOptions(settings),
     ...{ maxBatch, maxTextBatch, resample, orientation, shutdownTimeoutMs, maxFileBytes: settings.maxImageBytes },
     tasks: images ? ['text', 'clip'] : ['text'],
@@ -57,10 +55,11 @@ export async function runServe({ settings, env }: Call<(typeof SERVE_VARIABLES)[
     tuning: 'off',
     // The service bounds what waits.
     maxDirect: Number.MAX_SAFE_INTEGER,
-  });
+  } as const;
+  const runner = createRunner(options);
   logEvents(runner, log, 'text');
   const metrics = await openMetrics(runner, {});
-  const server = await openServer(runner, settings, metrics, log);
+  const server = await openServer(engineOf(runner, settings, resolveRunnerOptions(options)), settings, metrics, log);
   const closeHealth = await openHealth(runner, settings, metrics, log);
   try {
     return await runUntilSignal(around(runner, server, log), log, shutdownTimeoutMs);
@@ -72,7 +71,7 @@ export async function runServe({ settings, env }: Call<(typeof SERVE_VARIABLES)[
 }
 
 async function openServer(
-  runner: Runner,
+  engine: EmbedEngine,
   settings: ServeSettings,
   metrics: Awaited<ReturnType<typeof openMetrics>>,
   log: Log,
@@ -91,7 +90,7 @@ async function openServer(
     log.warn({ host }, 'anybody who reaches this address may use the service: set EMBED_TOKEN');
   const service = metrics?.openService();
   const server = await createEmbedServer(
-    engineOf(runner, settings),
+    engine,
     { host, port, token, maxWaiting, maxTexts, maxBodyBytes, maxImageBytes, requestTimeoutMs },
     {
       onAnswer: (answer) => {
@@ -109,9 +108,8 @@ async function openServer(
   return server;
 }
 
-function engineOf(runner: Runner, settings: ServeSettings): EmbedEngine {
+function engineOf(runner: Runner, settings: ServeSettings, { maxBatch, threads }: ResolvedOptions): EmbedEngine {
   const { images, maxTextBatch } = settings;
-  const { maxBatch, threads } = shapeOf(settings);
   const { models } = textModelOptions(settings, {});
   let isReady = false;
   runner.on('runner:ready', () => (isReady = true));
@@ -125,10 +123,6 @@ function engineOf(runner: Runner, settings: ServeSettings): EmbedEngine {
     maxBatch: { texts: maxTextBatch, images: maxBatch },
     isReady: () => isReady,
   };
-}
-
-function shapeOf({ maxBatch, threads }: ServeSettings): Pick<TunableOptions, 'maxBatch' | 'threads'> {
-  return { maxBatch: maxBatch ?? TUNABLE_DEFAULTS.maxBatch, threads: threads ?? TUNABLE_DEFAULTS.threads };
 }
 
 /** The runner with the server around it: listens before the models load, and stops after the last answer. */

@@ -30,7 +30,7 @@ const FLAGS_WITH_VALUE = /^--(import|loader|experimental-loader|conditions)$/;
  */
 const SMALL_YOUNG_GENERATION = '--max-semi-space-size=2';
 
-/** With it pictures go as soon as nobody needs them (`releasePixels`). Later versions of Node.js need no flag, and know none. */
+/** With it pictures go as soon as nobody needs them (`releasePhoto`). Later versions of Node.js need no flag, and know none. */
 const EARLY_RELEASE = 'transfer' in ArrayBuffer.prototype ? [] : ['--harmony-rab-gsab-transfer'];
 
 /**
@@ -46,11 +46,15 @@ const ALLOCATOR = {
   GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1',
 };
 
-/** The environment of a child. What is set already stays. */
-export function childEnvironment(env: Readonly<NodeJS.ProcessEnv>): NodeJS.ProcessEnv {
+/** What libuv has by itself for the decodings and file reads of a process. */
+export const UV_THREADS = 4;
+
+/** The environment of a child that decodes so many photos at a time. What is set already stays. */
+export function childEnvironment(env: Readonly<NodeJS.ProcessEnv>, decodings = 0): NodeJS.ProcessEnv {
   const isAllowed = (name: string): boolean =>
     VARIABLES.some((rule) => (typeof rule === 'string' ? rule === name.toUpperCase() : rule.test(name)));
-  return { ...ALLOCATOR, ...Object.fromEntries(Object.entries(env).filter(([name]) => isAllowed(name))) };
+  const pool = decodings > UV_THREADS ? { UV_THREADPOOL_SIZE: String(decodings) } : {};
+  return { ...ALLOCATOR, ...pool, ...Object.fromEntries(Object.entries(env).filter(([name]) => isAllowed(name))) };
 }
 
 /** The flags of Node.js that a child is started with; `--env-file` and debuggers' ports are among those left out. */

@@ -58,7 +58,7 @@ export class ChildHandle {
     this.#process = fork(entryUrl('child'), [], {
       // Typed arrays cross as they are.
       serialization: 'advanced',
-      env: childEnvironment(process.env),
+      env: childEnvironment(process.env, options.threads * options.settings.image.decodeConcurrency),
       execArgv: [...childFlags(process.execArgv)],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });

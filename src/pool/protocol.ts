@@ -66,6 +66,8 @@ export interface SessionSettings {
   readonly device: Device;
   readonly strictDevice: boolean;
   readonly intraOpThreads: number;
+  /** Whether the memory of a run is kept for the next one. @default true */
+  readonly arena?: boolean;
 }
 
 export type ThreadRequest = { readonly exchange: number } & (

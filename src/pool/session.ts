@@ -1,11 +1,10 @@
-import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import { InferenceSession, Tensor, env, listSupportedBackends } from 'onnxruntime-node';
 import { RunnerError, coerceError } from '../errors.js';
 import type { Device } from '../model.js';
 import type { Session, TensorData, TensorInfo } from '../tensor.js';
+import { deviceCandidates, whyNoCuda } from './devices.js';
 import type { SessionSettings } from './protocol.js';
 
 /** The runtime and its version: what it saves no other version reads. */
@@ -103,50 +102,32 @@ export function reportDevices(): readonly DeviceReport[] {
   return devices.map((device) => ({ device, missing: whyUnavailable(device) }));
 }
 
-/** The devices to try, best first. `auto` never fails: the processor is always the last of them. */
-function deviceCandidates(asked: Device): readonly Exclude<Device, 'auto'>[] {
-  if (asked !== 'auto') return [asked];
-  if (process.platform === 'win32') return ['cuda', 'dml', 'cpu'];
-  if (process.platform === 'darwin') return ['coreml', 'cpu'];
-  return ['cuda', 'cpu'];
-}
-
 /** Where the device that is asked for can't be had. */
 function fallback({ device, strictDevice }: SessionSettings): readonly 'cpu'[] {
   return strictDevice || device === 'auto' || device === 'cpu' ? [] : ['cpu'];
 }
 
-/**
- * Why a device can't be used here, as far as this can be told without trying; the runtime itself prints to stderr when
- * it fails to load CUDA's library, so what is plainly missing is not tried.
- */
+/** Why a device can't be used here, as far as this can be told without trying. */
 function whyUnavailable(device: Device): string | undefined {
   if (device === 'cpu' || device === 'auto') return undefined;
   if (!listSupportedBackends().some(({ name }) => name === device)) {
     return `this build of onnxruntime-node has no support for it on ${process.platform}-${process.arch}`;
   }
-  if (device !== 'cuda') return undefined;
-  if (process.env['CUDA_VISIBLE_DEVICES'] === '') return 'CUDA_VISIBLE_DEVICES is empty';
-  const library = process.platform === 'win32' ? 'onnxruntime_providers_cuda.dll' : 'libonnxruntime_providers_cuda.so';
-  return existsSync(path.join(nativeFolder(), library))
-    ? undefined
-    : `${library} is not installed in ${nativeFolder()}`;
-}
-
-function nativeFolder(): string {
-  const entry = createRequire(import.meta.url).resolve('onnxruntime-node');
-  return path.join(path.dirname(entry), '..', 'bin', 'napi-v6', process.platform, process.arch);
+  return device === 'cuda' ? whyNoCuda() : undefined;
 }
 
 function sessionOptions(device: Device, settings: SessionSettings): InferenceSession.SessionOptions {
+  const { arena = true } = settings;
   return {
     executionProviders: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
     intraOpNumThreads: settings.intraOpThreads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
-    // A plan of the memory is kept for every size of batch, and saves no time that can be measured.
-    enableMemPattern: false,
+    enableCpuMemArena: arena,
+    // A plan of the memory is kept for every size of batch, and saves no time that can be measured where there is an arena. Without
+    // one it makes a single piece of a run's memory.
+    enableMemPattern: !arena,
     logSeverityLevel: 3,
     // Threads that spin for more work take the cores from the decoders of the next batch.
     extra: { session: { intra_op: { allow_spinning: '0' } } },

@@ -9,7 +9,7 @@ import { findFaces } from './face/find-faces.js';
 import { gatherRuns } from './face/gather.js';
 import { judgeFace } from './face/quality.js';
 import { openRecogniser, type Recogniser } from './face/recogniser.js';
-import { releasePixels } from './image/release.js';
+import { releasePhoto } from './image/release.js';
 import type { Photo, Task, TaskContext, TaskUnit, UnitInfo } from './task.js';
 
 /**
@@ -65,8 +65,8 @@ function settingsOf({ faces }: TaskContext): FaceSettings {
 async function openUnit(settings: FaceSettings, context: TaskContext): Promise<TaskUnit<FoundFaces>> {
   const { model, label, size, threshold } = settings;
   const { maxBatch } = context;
-  const detection = await context.openSession(model.detectionFile);
-  const recognition = await context.openSession(model.recognitionFile);
+  const detection = await context.openSession(model.detectionFile, { arena: false });
+  const recognition = await context.openSession(model.recognitionFile, { arena: false });
   const detector = await openDetector(detection, { file: model.detectionFile, side: size, maxBatch, threshold });
   const { recognitionFile: file, recognitionPixels: pixels } = model;
   const recogniser = await openRecogniser(recognition, { label, file, pixels, maxBatch });
@@ -96,7 +96,7 @@ function finder(detector: Detector, settings: FaceSettings): (photo: Photo) => P
     const kept = found.slice(0, maxPerPhoto);
     const pixels = await pixelsFor(kept, photo);
     const faces = kept.flatMap((detection) => cutFace(pixels, detection));
-    if (pixels !== photo) releasePixels(pixels);
+    if (pixels !== photo) releasePhoto(pixels);
     return { faces, dropped: Math.max(0, found.length - maxPerPhoto) };
   };
 }

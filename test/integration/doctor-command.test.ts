@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRunner } from '../../dist/index.js';
+import { resolveRunnerOptions } from '../../src/options.js';
 import { examineRedis } from '../../src/queue/redis-exam.js';
 import { tuningFile, tuningSubject, writeTuning } from '../../src/tuning.js';
 import { CommandProcess } from '../support/command.js';
@@ -119,6 +120,7 @@ describe('clip-runner doctor', () => {
 });
 
 it('a runner takes what was found for its host, models and tasks, unless it is given, off or stale', async () => {
+  const { maxBatch: untuned } = resolveRunnerOptions({ device: 'cpu' });
   const cacheDir = path.join(home, 'hub');
   const subject = await tuningSubject(MODELS, { tasks: ['clip'], settings: ['fp32', 'cpu', 'fast'] });
   const tuning = { maxBatch: 3, threads: 1, intraOpThreads: 1, decodeConcurrency: 1 };
@@ -126,9 +128,9 @@ it('a runner takes what was found for its host, models and tasks, unless it is g
   await writeTuning(cacheDir, subject, entry);
   expect(await batchOf({})).toBe(3);
   expect(await batchOf({ maxBatch: 5 })).toBe(5);
-  expect(await batchOf({ tuning: 'off' })).toBe(8);
+  expect(await batchOf({ tuning: 'off' })).toBe(untuned);
   await writeTuning(cacheDir, subject, { ...entry, facts: { ...subject.facts, version: '0.0.0' } });
-  expect(await batchOf({})).toBe(8);
+  expect(await batchOf({})).toBe(untuned);
 });
 
 /** The size of batches that a runner goes by. */

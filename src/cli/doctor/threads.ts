@@ -1,15 +1,13 @@
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import type { ResolvedOptions } from '../../options.js';
+import { UV_THREADS } from '../../pool/child-environment.js';
 import { sizeText } from '../models/table.js';
 import { note, ok, type Finding } from './finding.js';
 import { readQuota } from './quota.js';
 
-/** What libuv has for decodings and file reads of a process unless UV_THREADPOOL_SIZE says otherwise. */
-const POOL_THREADS = 4;
-
 /** How the cores and the memory are shared out. */
 export async function threadFindings(options: ResolvedOptions, env: NodeJS.ProcessEnv): Promise<readonly Finding[]> {
-  const { threads, intraOpThreads, decodeConcurrency, maxBatch, maxMemoryBytes } = options;
+  const { threads, intraOpThreads, decodeConcurrency, maxBatch, maxMemoryBytes, isolation } = options;
   const cores = availableParallelism();
   const quota = await readQuota();
   const memory = { total: totalmem(), allowed: process.constrainedMemory() };
@@ -25,16 +23,18 @@ export async function threadFindings(options: ResolvedOptions, env: NodeJS.Proce
     decodeConcurrency,
     maxBatch,
   };
-  const poolThreads = Number(env['UV_THREADPOOL_SIZE'] ?? POOL_THREADS);
+  const decodings = threads * decodeConcurrency;
+  // A child process of ours has as many as it needs, unless this is set.
+  const poolThreads = Number(env['UV_THREADPOOL_SIZE'] ?? (isolation === 'process' ? Infinity : UV_THREADS));
   return [
     ok('threads', `${cores} of ${cpus().length} cores usable: ${plan}`, facts),
     ...quotaFindings(quota, threads * intraOpThreads),
-    ...(threads * decodeConcurrency > poolThreads
+    ...(decodings > poolThreads
       ? [
           note(
             'threads',
-            `${threads * decodeConcurrency} decodings wanted at a time, but Node.js has ${poolThreads} threads for them`,
-            `Set UV_THREADPOOL_SIZE=${threads * decodeConcurrency}.`,
+            `${decodings} decodings wanted at a time, but Node.js has ${poolThreads} threads for them`,
+            `Set UV_THREADPOOL_SIZE=${decodings}.`,
             { poolThreads },
           ),
         ]
@@ -52,11 +52,12 @@ export async function threadFindings(options: ResolvedOptions, env: NodeJS.Proce
 function quotaFindings(quota: number | undefined, wanted: number): readonly Finding[] {
   if (quota === undefined || quota >= wanted) return [];
   const whole = Math.max(1, Math.floor(quota));
+  const threads = Math.min(2, whole);
   return [
     note(
       'threads',
       `The container may use ${quota.toFixed(1)} cores, but ${wanted} threads would compute: they are stopped in every period`,
-      `Set CLIP_THREADS=1 and CLIP_INTRA_OP_THREADS=${whole}, or give the container more.`,
+      `Set CLIP_THREADS=${threads} and CLIP_INTRA_OP_THREADS=${Math.floor(whole / threads)}, or give the container more.`,
       { quotaCores: quota },
     ),
   ];

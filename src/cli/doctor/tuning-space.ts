@@ -2,21 +2,32 @@ import type { Tuning } from '../../tuning.js';
 
 const BATCHES = [1, 2, 4, 8, 16, 32, 64];
 const DECODINGS = [1, 2, 3, 4, 6, 8];
+const FEW_DECODINGS = 2;
 const THREADS = [1, 2, 3, 4, 6, 8, 12, 16];
 
-/** The tunings one step away: one of batch, threads and decodings is the next larger or smaller, but for those that are fixed. */
+/**
+ * The tunings one step away: one of threads, batch and decodings is the next larger or smaller, but for those that are fixed.
+ * Threads come first, since they change most, and decodings that are right for one thread may starve two: other threads come
+ * with two decodings, too.
+ */
 export function neighbourTunings(tuning: Tuning, cores: number, fixed: ReadonlySet<keyof Tuning>): readonly Tuning[] {
   const { maxBatch, threads, decodeConcurrency } = tuning;
   const layouts = fixed.has('threads') || fixed.has('intraOpThreads') ? [] : steps(THREADS, threads);
+  const decodings = fixed.has('decodeConcurrency') ? [decodeConcurrency] : new Set([decodeConcurrency, FEW_DECODINGS]);
   return [
+    ...layouts
+      .filter((value) => value <= cores)
+      .flatMap((value) =>
+        Array.from(decodings, (each) => ({
+          ...{ maxBatch, threads: value, intraOpThreads: Math.max(1, Math.floor(cores / value)) },
+          decodeConcurrency: each,
+        })),
+      ),
     ...(fixed.has('maxBatch') ? [] : steps(BATCHES, maxBatch)).map((value) => ({ ...tuning, maxBatch: value })),
     ...(fixed.has('decodeConcurrency') ? [] : steps(DECODINGS, decodeConcurrency)).map((value) => ({
       ...tuning,
       decodeConcurrency: value,
     })),
-    ...layouts
-      .filter((value) => value <= cores)
-      .map((value) => ({ ...tuning, threads: value, intraOpThreads: Math.max(1, Math.floor(cores / value)) })),
   ];
 }
 

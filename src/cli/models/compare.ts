@@ -155,8 +155,7 @@ function optionsOf({ settings, env }: CompareCall): RunnerOptions {
   const { maxBatch, maxTextBatch, decodeConcurrency, tuning, resample, orientation } = settings;
   return {
     ...modelOptions(settings, env),
-    ...(maxBatch !== undefined && { maxBatch }),
-    ...{ maxTextBatch, decodeConcurrency, tuning, resample, orientation },
+    ...{ maxBatch, maxTextBatch, decodeConcurrency, tuning, resample, orientation },
   };
 }
 

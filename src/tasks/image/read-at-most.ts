@@ -15,7 +15,7 @@ export async function readAtMost(file: FileHandle, maxBytes: number): Promise<Bu
   if (before.size > maxBytes) throw tooLarge(maxBytes, before.size);
 
   // One byte more than there should be shows the end without another round, and that there is more than allowed.
-  let buffer = Buffer.allocUnsafe(Math.min(before.size === 0 ? FIRST_BYTES : before.size, maxBytes) + 1);
+  let buffer = Buffer.allocUnsafeSlow(Math.min(before.size === 0 ? FIRST_BYTES : before.size, maxBytes) + 1);
   let length = 0;
   for (;;) {
     const { bytesRead } = await file.read(buffer, length, buffer.length - length, length);
@@ -34,7 +34,7 @@ export async function readAtMost(file: FileHandle, maxBytes: number): Promise<Bu
 }
 
 function enlarge(buffer: Buffer<ArrayBuffer>, maxBytes: number): Buffer<ArrayBuffer> {
-  const larger = Buffer.allocUnsafe(Math.min(buffer.length * 2, maxBytes + 1));
+  const larger = Buffer.allocUnsafeSlow(Math.min(buffer.length * 2, maxBytes + 1));
   buffer.copy(larger);
   return larger;
 }

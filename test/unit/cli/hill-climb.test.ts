@@ -154,6 +154,25 @@ describe('neighbourTunings', () => {
     for (const { threads, intraOpThreads } of tunings) expect(threads * intraOpThreads).toBeLessThanOrEqual(4);
     expect(tunings.map(({ threads }) => threads)).toContain(3);
   });
+
+  it('looks at other threads first, with as many decodings and with two', () => {
+    const [first, second, third] = neighbourTunings({ ...START, decodeConcurrency: 1 }, 4, new Set());
+    const two = { ...START, threads: 2, intraOpThreads: 2 };
+    expect([first, second]).toEqual([
+      { ...two, decodeConcurrency: 1 },
+      { ...two, decodeConcurrency: 2 },
+    ]);
+    expect(third).toMatchObject({ threads: 1, maxBatch: 16 });
+  });
+
+  it('leaves decodings that are given when it looks at other threads', () => {
+    const tunings = neighbourTunings({ ...START, decodeConcurrency: 1 }, 4, new Set(['decodeConcurrency'] as const));
+    expect(tunings.map(({ threads, decodeConcurrency }) => [threads, decodeConcurrency])).toEqual([
+      [2, 1],
+      [1, 1],
+      [1, 1],
+    ]);
+  });
 });
 
 it('says in words what a step brings', () => {

@@ -35,6 +35,12 @@ describe('childEnvironment', () => {
     expect(childEnvironment({ ...passed, ...kept })).toEqual({ ...childEnvironment({}), ...passed });
   });
 
+  it('gives a thread of libuv to each decoding where there are more than it has by itself', () => {
+    expect(childEnvironment({}, 4)).not.toHaveProperty('UV_THREADPOOL_SIZE');
+    expect(childEnvironment({}, 8)['UV_THREADPOOL_SIZE']).toBe('8');
+    expect(childEnvironment({ UV_THREADPOOL_SIZE: '6' }, 8)['UV_THREADPOOL_SIZE']).toBe('6');
+  });
+
   it('holds the memory of the allocator together, where nobody has said otherwise', () => {
     const variables = ['MALLOC_ARENA_MAX', 'MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_', 'GLIBC_TUNABLES'];
     expect(Object.keys(childEnvironment({}))).toEqual(variables);
