@@ -151,6 +151,7 @@ export interface TaskContext extends RunnerModels {
   openSession(file: string, options?: OpenOptions): Promise<Session>;
 }
 
+/** How a session differs from the others of its thread. */
 export interface OpenOptions {
   /**
    * Whether the session keeps the memory of its runs for the next one. Without it a run takes up to a tenth longer, and a
