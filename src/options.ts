@@ -63,8 +63,7 @@ export function resolveRunnerOptions(options: RunnerOptions): ResolvedOptions {
   if (queues.length > 0 && sink === undefined)
     throw invalid('createRunner: a queue needs a sink for its results, e.g. sink: httpSink().');
   const cores = availableParallelism();
-  const hasCaptions = tasks.some((task) => (typeof task === 'string' ? task : task.name) === 'caption');
-  const layout = layOutThreads(resolved, { cores, hasCaptions });
+  const layout = layOutThreads({ ...resolved, tasks }, cores);
   const { threads, intraOpThreads } = layout;
   if (threads * intraOpThreads > cores) {
     const came = `${threads} x ${intraOpThreads}`;

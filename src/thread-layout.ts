@@ -1,5 +1,6 @@
 import type { Device } from './model.js';
 import { mayLeaveProcessor } from './pool/devices.js';
+import type { Task } from './tasks/task.js';
 
 /** How a machine is shared out among the threads of the photos. */
 export interface ThreadLayout {
@@ -15,18 +16,17 @@ export interface ThreadLayout {
 }
 
 /** What was asked for; 0 leaves a number open. */
-type Asked = ThreadLayout & { readonly device: Device };
-
-interface LayoutFacts {
-  /** That the process may use. */
-  readonly cores: number;
-  readonly hasCaptions: boolean;
+export interface AskedLayout extends ThreadLayout {
+  readonly device: Device;
+  readonly tasks: readonly (string | Task)[];
 }
 
 const THREADS_ON_PROCESSOR = 2;
 /** Photos of a batch, of all threads together where there are two. */
 const PHOTOS = 8;
-const [LEAST_DECODINGS, MOST_DECODINGS] = [2, 4];
+/** Of a thread: with one it would wait for each photo's decoder. */
+export const LEAST_DECODINGS = 2;
+const MOST_DECODINGS = 4;
 /** A photo of 12 megapixels in full is 36 MB: one of those a core, or many that were shrunk. */
 const DECODED_BYTES_PER_CORE = 64 * 1024 ** 2;
 
@@ -40,7 +40,8 @@ const DECODED_BYTES_PER_CORE = 64 * 1024 ** 2;
  * Another device has one thread, which never waits for its runs (`SessionThread`). So have captions: their runs take so much longer
  * than the rest that there is little to win, and a second set of their models is large.
  */
-export function layOutThreads(asked: Asked, { cores, hasCaptions }: LayoutFacts): ThreadLayout {
+export function layOutThreads(asked: AskedLayout, cores: number): ThreadLayout {
+  const hasCaptions = asked.tasks.some((task) => (typeof task === 'string' ? task : task.name) === 'caption');
   const isOpen = asked.threads === 0 && asked.intraOpThreads === 0;
   const isShared = isOpen && !hasCaptions && cores >= THREADS_ON_PROCESSOR && !mayLeaveProcessor(asked.device);
   const threads = asked.threads || (isShared ? THREADS_ON_PROCESSOR : 1);

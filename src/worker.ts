@@ -7,17 +7,10 @@ import { mayUseDevice, openOnnxSession } from './pool/session.js';
 import { SessionThread } from './pool/session-thread.js';
 import { ThreadServer, type OpenUnit, type ReadPorts } from './pool/thread.js';
 import type * as PhotoReader from './photo-reader.js';
-import type {
-  ImageSettings,
-  SessionSettings,
-  ThreadItem,
-  ThreadRequest,
-  WorkerData,
-  WorkerSettings,
-} from './pool/protocol.js';
+import type { ImageSettings, ThreadItem, ThreadRequest, WorkerData, WorkerSettings } from './pool/protocol.js';
 import { releasePhoto } from './tasks/image/release.js';
 import { BUILT_IN_TASKS } from './tasks/index.js';
-import type { OpenOptions, Photo, Task, TaskContext, TaskUnit } from './tasks/task.js';
+import type { Photo, Task, TaskContext, TaskUnit } from './tasks/task.js';
 
 /** The conductor of a worker thread: what `conductor.ts` is to the main thread, this is here. */
 
@@ -25,11 +18,10 @@ type Unit = OpenUnit & Pick<TaskUnit, 'minPixels'>;
 
 /** On a device apart from the processor the preparation of the next batch goes on while a model runs. */
 function sessionOpener({ session, preparedFolder }: WorkerSettings): TaskContext['openSession'] {
-  const settingsOf = ({ arena = true }: OpenOptions = {}): SessionSettings => ({ ...session, arena });
   if (!mayUseDevice(session))
-    return (file, options) => openOnnxSession(file, settingsOf(options), readyGraph(file, preparedFolder));
+    return (file, options) => openOnnxSession(file, { ...session, ...options }, readyGraph(file, preparedFolder));
   const thread = new SessionThread();
-  return (file, options) => thread.open(file, settingsOf(options));
+  return (file, options) => thread.open(file, { ...session, ...options });
 }
 
 async function openUnits(settings: WorkerSettings, onTask: (task: string) => void): Promise<readonly Unit[]> {

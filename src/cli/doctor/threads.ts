@@ -1,6 +1,7 @@
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import type { ResolvedOptions } from '../../options.js';
 import { UV_THREADS } from '../../pool/child-environment.js';
+import { layOutThreads } from '../../thread-layout.js';
 import { sizeText } from '../models/table.js';
 import { note, ok, type Finding } from './finding.js';
 import { readQuota } from './quota.js';
@@ -28,7 +29,7 @@ export async function threadFindings(options: ResolvedOptions, env: NodeJS.Proce
   const poolThreads = Number(env['UV_THREADPOOL_SIZE'] ?? (isolation === 'process' ? Infinity : UV_THREADS));
   return [
     ok('threads', `${cores} of ${cpus().length} cores usable: ${plan}`, facts),
-    ...quotaFindings(quota, threads * intraOpThreads),
+    ...quotaFindings(quota, options),
     ...(decodings > poolThreads
       ? [
           note(
@@ -49,15 +50,16 @@ export async function threadFindings(options: ResolvedOptions, env: NodeJS.Proce
 }
 
 /** A quota that is lower than the threads stops all of them for a part of each period. */
-function quotaFindings(quota: number | undefined, wanted: number): readonly Finding[] {
+function quotaFindings(quota: number | undefined, options: ResolvedOptions): readonly Finding[] {
+  const wanted = options.threads * options.intraOpThreads;
   if (quota === undefined || quota >= wanted) return [];
   const whole = Math.max(1, Math.floor(quota));
-  const threads = Math.min(2, whole);
+  const { threads, intraOpThreads } = layOutThreads({ ...options, threads: 0, intraOpThreads: 0 }, whole);
   return [
     note(
       'threads',
       `The container may use ${quota.toFixed(1)} cores, but ${wanted} threads would compute: they are stopped in every period`,
-      `Set CLIP_THREADS=${threads} and CLIP_INTRA_OP_THREADS=${Math.floor(whole / threads)}, or give the container more.`,
+      `Set CLIP_THREADS=${threads} and CLIP_INTRA_OP_THREADS=${intraOpThreads}, or give the container more.`,
       { quotaCores: quota },
     ),
   ];

@@ -1,8 +1,8 @@
+import { LEAST_DECODINGS } from '../../thread-layout.js';
 import type { Tuning } from '../../tuning.js';
 
 const BATCHES = [1, 2, 4, 8, 16, 32, 64];
 const DECODINGS = [1, 2, 3, 4, 6, 8];
-const FEW_DECODINGS = 2;
 const THREADS = [1, 2, 3, 4, 6, 8, 12, 16];
 
 /**
@@ -13,12 +13,12 @@ const THREADS = [1, 2, 3, 4, 6, 8, 12, 16];
 export function neighbourTunings(tuning: Tuning, cores: number, fixed: ReadonlySet<keyof Tuning>): readonly Tuning[] {
   const { maxBatch, threads, decodeConcurrency } = tuning;
   const layouts = fixed.has('threads') || fixed.has('intraOpThreads') ? [] : steps(THREADS, threads);
-  const decodings = fixed.has('decodeConcurrency') ? [decodeConcurrency] : new Set([decodeConcurrency, FEW_DECODINGS]);
+  const others = fixed.has('decodeConcurrency') || decodeConcurrency === LEAST_DECODINGS ? [] : [LEAST_DECODINGS];
   return [
     ...layouts
       .filter((value) => value <= cores)
       .flatMap((value) =>
-        Array.from(decodings, (each) => ({
+        [decodeConcurrency, ...others].map((each) => ({
           ...{ maxBatch, threads: value, intraOpThreads: Math.max(1, Math.floor(cores / value)) },
           decodeConcurrency: each,
         })),

@@ -1,5 +1,6 @@
 import { decodePhoto, type DecodeSettings } from '../../tasks/image/decode.js';
 import { readPhotoFile } from '../../tasks/image/read-file.js';
+import { releaseFile, releasePhoto } from '../../tasks/image/release.js';
 import { configureSharp, makeThumbnail } from '../../tasks/image/sharp.js';
 import type { Photo } from '../../tasks/task.js';
 import { pathOf, type FoundFace } from './scan-photos.js';
@@ -39,6 +40,7 @@ export async function makeThumbnails(
       const jpeg = await makeThumbnail({ pixels: photo, side: SIDE, ...regionOf(found, photo) });
       thumbnails.set(found, `data:image/jpeg;base64,${jpeg.toString('base64')}`);
     }
+    releasePhoto(photo);
   }
   return thumbnails;
 }
@@ -48,7 +50,9 @@ async function readPhoto(faces: readonly FoundFace[], options: ThumbnailOptions)
   const [first] = faces;
   if (first === undefined) return undefined;
   const bytes = await readPhotoFile(pathOf(first.photo), { roots, isTrusted: false, maxFileBytes });
-  return decodePhoto(bytes, { settings: decode });
+  const photo = await decodePhoto(bytes, { settings: decode });
+  releaseFile(bytes);
+  return photo;
 }
 
 /** The square around a face as far as it lies in the photo, in whole pixels; a pixel at least. */
