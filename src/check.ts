@@ -40,6 +40,11 @@ export function numberBetween(min: number, max: number): Check<number> {
   );
 }
 
+/** As `inner`, but for an option that may be left out and has no value then. */
+export function optional<T>({ expected, accepts }: Check<T>): Check<T | undefined> {
+  return check(expected, (value): value is T | undefined => value === undefined || accepts(value));
+}
+
 export function oneOf<const T extends string>(values: readonly T[]): Check<T> {
   return check(`one of ${values.join(', ')}`, (value): value is T => values.includes(value as T));
 }

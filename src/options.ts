@@ -7,7 +7,7 @@ import type { HubOptions } from './models/hub-options.js';
 import type { Queue } from './queue/queue.js';
 import type { Sink } from './sink/sink.js';
 import type { Task } from './tasks/task.js';
-import { layOutThreads } from './thread-layout.js';
+import { layOutThreads, type ThreadLayout } from './thread-layout.js';
 import type { Tuning } from './tuning.js';
 import { TUNABLE_CHECKS, TUNABLE_DEFAULTS, type TunableOptions } from './tunable-options.js';
 
@@ -26,7 +26,7 @@ export interface RunnerOptions extends Partial<TunableOptions> {
 }
 
 /** Options with every default filled in. */
-export interface ResolvedOptions extends TunableOptions {
+export interface ResolvedOptions extends Omit<TunableOptions, keyof ThreadLayout>, ThreadLayout {
   readonly queues: readonly Queue[];
   readonly sink: Sink | undefined;
   readonly models: readonly ModelName[];
@@ -47,6 +47,7 @@ export function withTuning(given: RunnerOptions, tuning: Tuning): ResolvedOption
 
 /** What a tuning must leave as it is. */
 export function givenTunings(given: RunnerOptions): ReadonlySet<keyof Tuning> {
+  // 0 leaves cores and decodings open.
   const isGiven = (name: keyof Tuning): boolean => (given[name] ?? 0) !== 0;
   const hasThreads = isGiven('threads') || isGiven('intraOpThreads');
   return new Set([

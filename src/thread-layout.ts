@@ -1,6 +1,6 @@
-import type { Device } from './model.js';
 import { mayLeaveProcessor } from './pool/devices.js';
 import type { Task } from './tasks/task.js';
+import type { TunableOptions } from './tunable-options.js';
 
 /** How a machine is shared out among the threads of the photos. */
 export interface ThreadLayout {
@@ -15,11 +15,10 @@ export interface ThreadLayout {
   readonly maxDecodedBytes: number;
 }
 
-/** What was asked for; 0 leaves a number open. */
-export interface AskedLayout extends ThreadLayout {
-  readonly device: Device;
+/** What was asked for; what is undefined, or 0, is open. */
+export type AskedLayout = Pick<TunableOptions, keyof ThreadLayout | 'device'> & {
   readonly tasks: readonly (string | Task)[];
-}
+};
 
 const THREADS_ON_PROCESSOR = 2;
 /** Photos of a batch, of all threads together where there are two. */
@@ -42,16 +41,16 @@ const DECODED_BYTES_PER_CORE = 64 * 1024 ** 2;
  */
 export function layOutThreads(asked: AskedLayout, cores: number): ThreadLayout {
   const hasCaptions = asked.tasks.some((task) => (typeof task === 'string' ? task : task.name) === 'caption');
-  const isOpen = asked.threads === 0 && asked.intraOpThreads === 0;
+  const isOpen = asked.threads === undefined && asked.intraOpThreads === 0;
   const isShared = isOpen && !hasCaptions && cores >= THREADS_ON_PROCESSOR && !mayLeaveProcessor(asked.device);
-  const threads = asked.threads || (isShared ? THREADS_ON_PROCESSOR : 1);
+  const threads = asked.threads ?? (isShared ? THREADS_ON_PROCESSOR : 1);
   const intraOpThreads = asked.intraOpThreads || Math.max(1, Math.floor(cores / threads));
   return {
     threads,
     intraOpThreads,
-    maxBatch: asked.maxBatch || (threads === 1 ? PHOTOS : PHOTOS / THREADS_ON_PROCESSOR),
+    maxBatch: asked.maxBatch ?? (threads === 1 ? PHOTOS : PHOTOS / THREADS_ON_PROCESSOR),
     decodeConcurrency: asked.decodeConcurrency || clamp(intraOpThreads, LEAST_DECODINGS, MOST_DECODINGS),
-    maxDecodedBytes: asked.maxDecodedBytes || threads * intraOpThreads * DECODED_BYTES_PER_CORE,
+    maxDecodedBytes: asked.maxDecodedBytes ?? threads * intraOpThreads * DECODED_BYTES_PER_CORE,
   };
 }
 

@@ -5,6 +5,7 @@ import {
   listOf,
   numberBetween,
   oneOf,
+  optional,
   positiveInteger,
   someText,
   wholeNumber,
@@ -30,14 +31,14 @@ export interface TunableOptions extends OcrOptions, IsolationOptions {
    */
   readonly prepareModels: boolean;
   /**
-   * Worker threads, each with its own sessions; 0: two on the processor, where it has two cores, `intraOpThreads` is 0 and there
-   * are no captions to make, and else one. @default 0
+   * Worker threads, each with its own sessions. Left out: two on the processor, where it has two cores, `intraOpThreads` is 0
+   * and there are no captions to make, and else one.
    */
-  readonly threads: number;
+  readonly threads: number | undefined;
   /** Processor threads of one session; 0 shares the cores out evenly: `threads x intraOpThreads <= cores`. @default 0 */
   readonly intraOpThreads: number;
-  /** Photos per batch and model; 0: 8 with one thread, 4 with more. @default 0 */
-  readonly maxBatch: number;
+  /** Photos per batch and model. Left out: 8 with one thread, 4 with more. */
+  readonly maxBatch: number | undefined;
   /** Texts per batch and model; a short text is so little work that more of them are needed to fill the device. @default 32 */
   readonly maxTextBatch: number;
   /**
@@ -72,9 +73,9 @@ export interface TunableOptions extends OcrOptions, IsolationOptions {
   readonly decodeConcurrency: number;
   /**
    * Bytes of decoded photos held at a time, all threads together; a photo that takes more is decoded when its thread holds
-   * no other. 0: 64 MiB for each core in use. @default 0
+   * no other. Left out: 64 MiB for each core in use.
    */
-  readonly maxDecodedBytes: number;
+  readonly maxDecodedBytes: number | undefined;
   /** Shut off decoders for all but JPEG, PNG, WebP, GIF and AVIF, for sharp in this whole process. @default true */
   readonly blockDecoders: boolean;
   /** Length that every model's vectors must have, or 0 for any. @default 0 */
@@ -129,9 +130,9 @@ export const TUNABLE_DEFAULTS: TunableOptions = {
   device: 'auto',
   strictDevice: false,
   prepareModels: true,
-  threads: 0,
+  threads: undefined,
   intraOpThreads: 0,
-  maxBatch: 0,
+  maxBatch: undefined,
   maxTextBatch: 32,
   tuning: 'auto',
   maxBatchBytes: 256 * 1024 * 1024,
@@ -145,7 +146,7 @@ export const TUNABLE_DEFAULTS: TunableOptions = {
   maxPixels: 100_000_000,
   decodeTimeoutMs: 30_000,
   decodeConcurrency: 0,
-  maxDecodedBytes: 0,
+  maxDecodedBytes: undefined,
   blockDecoders: true,
   embeddingDim: 0,
   faceModel: 'buffalo_l',
@@ -188,9 +189,9 @@ export const TUNABLE_CHECKS: { readonly [Name in keyof TunableOptions]: Check<Tu
   device: oneOf(DEVICES),
   strictDevice: flag,
   prepareModels: flag,
-  threads: wholeNumber,
+  threads: optional(positiveInteger),
   intraOpThreads: wholeNumber,
-  maxBatch: wholeNumber,
+  maxBatch: optional(positiveInteger),
   maxTextBatch: positiveInteger,
   tuning: oneOf(['auto', 'off']),
   maxBatchBytes: positiveInteger,
@@ -204,7 +205,7 @@ export const TUNABLE_CHECKS: { readonly [Name in keyof TunableOptions]: Check<Tu
   maxPixels: positiveInteger,
   decodeTimeoutMs: wholeNumberBetween(1, 3_600_000),
   decodeConcurrency: wholeNumber,
-  maxDecodedBytes: wholeNumber,
+  maxDecodedBytes: optional(positiveInteger),
   blockDecoders: flag,
   embeddingDim: wholeNumber,
   faceModel: someText,

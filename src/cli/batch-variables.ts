@@ -1,29 +1,29 @@
-import { choice, variable, whole, type Variable } from './variable.js';
+import { choice, variable, whole, wholeOrNone, type Variable } from './variable.js';
 
 /** The settings of batches and threads: what a machine and its models decide, and `doctor --tune` looks for. */
 export const BATCH_VARIABLES = {
   maxBatch: variable(
     'CLIP_MAX_BATCH',
     'batch',
-    '0',
-    whole(0),
-    'photos per batch (0: as tuned, else 8 with one thread, 4 with more)',
+    '',
+    wholeOrNone(1),
+    'photos per batch (default: as tuned, else 8 with one thread, 4 with more)',
   ),
   maxTextBatch: variable('CLIP_MAX_TEXT_BATCH', 'text-batch', '32', whole(1), 'texts per batch'),
   maxWaitMs: variable('CLIP_MAX_WAIT_MS', 'max-wait', '20', whole(0), 'wait for a fuller batch while busy, in ms'),
   maxDecodedBytes: variable(
     'CLIP_MAX_DECODED_BYTES',
     'decoded-bytes',
-    '0',
-    whole(0),
-    'bytes of decoded photos held at a time (0: 64 MiB for each core)',
+    '',
+    wholeOrNone(1),
+    'bytes of decoded photos held at a time (default: 64 MiB for each core)',
   ),
   threads: variable(
     'CLIP_THREADS',
     'threads',
-    '0',
-    whole(0),
-    'worker threads, each with its own models (0: as tuned, else 2 on the processor, 1 with captions or on another device)',
+    '',
+    wholeOrNone(1),
+    'worker threads, each with its own models (default: as tuned, else 2 on the processor, 1 with captions or on another device)',
   ),
   intraOpThreads: variable(
     'CLIP_INTRA_OP_THREADS',

@@ -175,7 +175,7 @@ describe('readTexts', () => {
   });
 
   it('reads the lines of many photos in common runs', async () => {
-    const { runner } = await started({ ocrModel: made, maxBatch: 8 });
+    const { runner } = await started({ ocrModel: made, threads: 1, maxBatch: 8 });
     const counts: number[] = [];
     runner.on('stage:measured', ({ stage, count }) => (stage === 'run' ? counts.push(count) : undefined));
     const photo = await barredPicture([1, 2, 3, 4].map((row) => bar(100, row * 100, READ_AS_A)));

@@ -285,6 +285,7 @@ describe('start', () => {
 
   it.each([
     [{ maxBatch: 0 }, 'maxBatch'],
+    [{ threads: 0 }, '"threads" must be a whole number of at least 1'],
     [{ maxBatch: 1.5 }, 'maxBatch'],
     [{ dtype: 'int4' }, 'dtype'],
     [{ models: 'a=x,a=y' }, 'stands twice'],

@@ -50,10 +50,11 @@ export class CommandProcess {
 
   /** Resolves when a line with this message has been logged. */
   async logged(message: string): Promise<void> {
+    const exit = once(this.child, 'exit');
     while (!this.log.some(({ msg }) => msg.includes(message))) {
       if (this.child.exitCode !== null)
         throw new Error(`ended with ${this.child.exitCode} before "${message}":\n${this.stderr}`);
-      await Promise.race([new Promise<void>((resolve) => this.#waiting.push(resolve)), once(this.child, 'exit')]);
+      await Promise.race([new Promise<void>((resolve) => this.#waiting.push(resolve)), exit]);
     }
   }
 

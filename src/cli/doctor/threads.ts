@@ -54,7 +54,7 @@ function quotaFindings(quota: number | undefined, options: ResolvedOptions): rea
   const wanted = options.threads * options.intraOpThreads;
   if (quota === undefined || quota >= wanted) return [];
   const whole = Math.max(1, Math.floor(quota));
-  const { threads, intraOpThreads } = layOutThreads({ ...options, threads: 0, intraOpThreads: 0 }, whole);
+  const { threads, intraOpThreads } = layOutThreads({ ...options, threads: undefined, intraOpThreads: 0 }, whole);
   return [
     note(
       'threads',

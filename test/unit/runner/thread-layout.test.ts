@@ -2,7 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { resolveRunnerOptions } from '../../../src/options.js';
 import { layOutThreads } from '../../../src/thread-layout.js';
 
-const OPEN = { threads: 0, intraOpThreads: 0, maxBatch: 0, decodeConcurrency: 0, maxDecodedBytes: 0 };
+const OPEN = {
+  ...{ threads: undefined, intraOpThreads: 0, maxBatch: undefined },
+  ...{ decodeConcurrency: 0, maxDecodedBytes: undefined },
+};
 const CPU = { ...OPEN, device: 'cpu', tasks: ['clip'] } as const;
 const MIB = 1024 ** 2;
 
