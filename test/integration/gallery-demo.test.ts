@@ -1,5 +1,7 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { plainEnvironment, Program, runNode } from '../support/program.js';
 import { keysLeft } from '../support/queue-left.js';
@@ -8,16 +10,13 @@ import { startRedis } from '../support/redis-server.js';
 // What `npm run demo` runs; dependencies and builds are there when tests run.
 const DEMO = 'scripts/demo.mjs';
 
-const folders = (): readonly string[] =>
-  readdirSync(tmpdir()).filter((name) => name.startsWith('clip-runner-gallery-'));
-
 describe('npm run demo', () => {
   it('with --exit tells how long the page took, finds photos and people, and leaves nothing behind', async () => {
     expect(existsSync('examples/gallery/dist/demo.js')).toBe(true);
     const redis = await startRedis();
+    const temporary = await mkdtemp(path.join(tmpdir(), 'clip-runner-demo-'));
     try {
-      const before = folders();
-      const env = plainEnvironment({ REDIS_URL: redis.url });
+      const env = plainEnvironment({ REDIS_URL: redis.url, TMPDIR: temporary });
       const { ended, stdout, stderr } = await runNode([DEMO, '--exit'], { env });
       expect(stderr).toBe('');
       expect(ended).toBe(0);
@@ -29,9 +28,9 @@ describe('npm run demo', () => {
       expect(stdout).toMatch(/^ +"图书馆里的狐狸" → a-fox-in-the-library/m);
       expect(stdout).toContain('54 faces, 8 people');
       expect(await keysLeft(redis.client())).toEqual([]);
-      expect(folders().filter((name) => !before.includes(name))).toEqual([]);
+      expect((await readdir(temporary)).filter((name) => name.startsWith('clip-runner-gallery-'))).toEqual([]);
     } finally {
-      await redis.stop();
+      await Promise.all([redis.stop(), rm(temporary, { recursive: true })]);
     }
   });
 

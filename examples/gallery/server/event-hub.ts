@@ -1,10 +1,10 @@
 import type { QueueDepth } from 'clip-runner';
-import type { PhotoView } from './photo-view.js';
+import type { DatedView } from './photo-view.js';
 import type { JobKind } from './queues/job-queues.js';
 
 /** What the page of a user is told while it is open. */
 export type GalleryEvent =
-  | { readonly type: 'photo'; readonly photo: PhotoView }
+  | { readonly type: 'photo'; readonly photo: DatedView }
   | { readonly type: 'photo:removed'; readonly id: number }
   | { readonly type: 'people' }
   | { readonly type: 'queue'; readonly depths: Readonly<Record<JobKind, QueueDepth>> };

@@ -24,6 +24,11 @@ export interface PhotoView {
   readonly tasks: readonly TaskView[];
 }
 
+/** A photo as it was when it was read. Of two views of a photo the one that was read later has the larger number. */
+export interface DatedView extends PhotoView {
+  readonly as_of: number;
+}
+
 /** A photo that a search found. */
 export interface HitView {
   readonly photo: PhotoView;

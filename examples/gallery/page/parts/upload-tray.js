@@ -53,8 +53,7 @@ async function send({ file, row }) {
   try {
     if (file.size > most) throw new ApiError(413, t('tooLarge', { size: Math.floor(most / 1024 / 1024) }));
     const photo = await withRetry(() => upload(file, (share) => row.setShare(share)));
-    store.put(photo);
-    row.follow(photo);
+    row.follow(store.put(photo));
     announce(`${file.name}: ${t('uploaded')}`);
   } catch (error) {
     row.fail(error.message);

@@ -1,4 +1,4 @@
-import { searchText } from '../api.js';
+import { ApiError, searchText } from '../api.js';
 import { announce, h, icon } from '../dom.js';
 import { makeGrid } from '../parts/grid.js';
 import { addFiles } from '../parts/upload-tray.js';
@@ -7,6 +7,8 @@ import { t } from '../words.js';
 
 /** After the last key, so that a word costs one search. */
 const PAUSE_MS = 180;
+/** After a search that the network broke off. */
+const RETRY_MS = 1500;
 const MOST_FOUND = 60;
 /** Unit vectors that have nothing to do with each other are 1 apart. */
 const FARTHEST = 1.2;
@@ -54,7 +56,9 @@ export function showPhotos({ main, signal }) {
       hits = await searchText({ query, limit: MOST_FOUND, weights, signal: stale, onSlow });
       draw();
     } catch (error) {
-      if (!stale.aborted) said.textContent = t('failed', { reason: error.message });
+      if (stale.aborted) return;
+      said.textContent = t('failed', { reason: error.message });
+      if (!(error instanceof ApiError)) setTimeout(() => !stale.aborted && void search(), RETRY_MS);
     } finally {
       if (!stale.aborted) main.removeAttribute('aria-busy');
     }

@@ -32,8 +32,8 @@ export function photoRoutes({ database, files, hub, news, people, settings }: Ga
   } as const;
   const schema = { params: idSchema };
   return async (app) => {
-    app.get<{ Querystring: ListQuery }>('/api/photos', { schema: listSchema }, async (request) =>
-      (await listPhotos(database, userOf(request).id, request.query)).map((row) => news.view(row)),
+    app.get<{ Querystring: ListQuery }>('/api/photos', { schema: listSchema }, (request) =>
+      news.read(() => listPhotos(database, userOf(request).id, request.query)),
     );
 
     app.get<{ Params: { id: number } }>('/api/photos/:id', { schema }, async (request) => {

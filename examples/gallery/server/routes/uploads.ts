@@ -55,7 +55,8 @@ export function uploadRoutes({ database, files, feeder, news, settings }: Galler
         const id = await database.transaction((inside) => addPhoto(inside, photo, hasThumbnail));
         void feeder.feed();
         news.tell(id);
-        return reply.code(201).send(news.view(orMissing(await findPhoto(database, userId, id))));
+        const [view] = await news.read(async () => [orMissing(await findPhoto(database, userId, id))]);
+        return reply.code(201).send(view);
       },
     );
     await Promise.resolve();
