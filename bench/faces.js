@@ -14,8 +14,8 @@ const cache = path.join(root, 'bench', '.cache');
 const peerFolder = path.join('bench', 'peers', 'face-analysis');
 const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
 const count = Number(process.env.BENCH_PHOTOS ?? 64);
-/** Of createRunner(), which share the cores; 0: as many as by default. */
-const threads = process.env.BENCH_THREADS ?? '0';
+/** Of createRunner(), which share the cores; as many as by default where it is not set. */
+const threads = process.env.BENCH_THREADS || undefined;
 /** Of the recogniser in the floor; larger ones bring nothing on a processor. */
 const FLOOR_BATCH = 8;
 /** What docs/performance.md advises for a program with models in its own threads. */
@@ -45,10 +45,11 @@ const startNode = (script, ...args) =>
     root,
     ADVISED.env,
   );
+const runnerThreads = threads === undefined ? [] : [threads];
 const services = {
   'insightface FaceAnalysis': await startLineService(python, [path.join(peerFolder, 'analyse.py'), pack.flat], root),
-  'createRunner, detectFaces': await startNode('face-runner.js', 'full', threads),
-  "createRunner, faceDecode 'reduced'": await startNode('face-runner.js', 'reduced', threads),
+  'createRunner, detectFaces': await startNode('face-runner.js', 'full', ...runnerThreads),
+  "createRunner, faceDecode 'reduced'": await startNode('face-runner.js', 'reduced', ...runnerThreads),
   'floor (sharp + session.run)': await startNode('face-floor.js', String(FLOOR_BATCH)),
 };
 const [peer, ours, reduced, floor] = Object.keys(services);
@@ -56,7 +57,7 @@ try {
   const machine = describeMachine(root, ['onnxruntime-node', 'sharp']);
   console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.versions.join(', ')}`);
   console.log(
-    `${pack.title}; threads of createRunner(): ${threads === '0' ? 'by default' : threads}; ${rounds} rounds of ${count} photos of 12 megapixels a side, interleaved\n`,
+    `${pack.title}; threads of createRunner(): ${threads ?? 'by default'}; ${rounds} rounds of ${count} photos of 12 megapixels a side, interleaved\n`,
   );
   const results = {};
   for (const faces of FACES) {

@@ -4,8 +4,14 @@
 import { createInterface } from 'node:readline';
 import { createRunner } from 'clip-runner';
 
-const [faceModel, faceDecode = 'full', threads = '0'] = process.argv.slice(2);
-const runner = createRunner({ tasks: ['face'], faceModel, faceDecode, device: 'cpu', threads: Number(threads) });
+const [faceModel, faceDecode = 'full', threads] = process.argv.slice(2);
+const runner = createRunner({
+  tasks: ['face'],
+  faceModel,
+  faceDecode,
+  device: 'cpu',
+  threads: threads === undefined ? undefined : Number(threads),
+});
 await runner.start();
 console.log('ready');
 for await (const line of createInterface({ input: process.stdin })) {
