@@ -73,7 +73,7 @@ const sides = {
   [`torch, batches of ${BATCH}`]: () => peer('torch_loop.py', weights, String(BATCH)),
   'clip-runner photos, fp32': () => ours('fp32'),
   'clip-runner photos, q8': () => ours('q8'),
-  'clip-runner photos, fp32, 1 thread': () => ours('fp32', { CLIP_THREADS: '1' }),
+  'clip-runner photos, fp32, 2 threads': () => ours('fp32', { CLIP_THREADS: '2' }),
   'clip-runner photos, q8, 1 thread': () => ours('q8', { CLIP_THREADS: '1' }),
   'floor (sharp + session.run), fp32': () => floor('vision_model.onnx'),
   'floor (sharp + session.run), q8': () => floor('vision_model_quantized.onnx'),
@@ -106,7 +106,7 @@ try {
   await redis.stop();
 }
 
-const [old, onnxruntime, batched, fp32, q8, fp32InOne, q8InOne, floorFp32] = Object.keys(sides);
+const [old, onnxruntime, batched, fp32, q8, fp32InTwo, q8InOne, floorFp32] = Object.keys(sides);
 printTable(column('rate'), 'photos/s');
 for (const [property, unit] of [
   ['firstMs', 'ms to the first callback'],
@@ -125,8 +125,8 @@ const ratio = (property, side, base) => compare(...[side, base].map((one) => col
 const goals = printGoals([
   { what: 'fp32, photos/s to the old loop', ...ratio('rate', fp32, old), atLeast: model.fp32 },
   { what: 'q8, photos/s to the old loop', ...ratio('rate', q8, old), atLeast: model.q8 },
-  { what: 'fp32, photos/s to 1 thread', ...ratio('rate', fp32, fp32InOne), atLeast: 1 },
-  { what: 'q8, photos/s to 1 thread', ...ratio('rate', q8, q8InOne), atLeast: 1 },
+  { what: 'fp32 (1 thread), photos/s to 2 threads', ...ratio('rate', fp32, fp32InTwo), atLeast: 0.95 },
+  { what: 'q8 (2 threads), photos/s to 1 thread', ...ratio('rate', q8, q8InOne), atLeast: 1 },
   { what: 'fp32, photos/s to onnxruntime one at a time', ...ratio('rate', fp32, onnxruntime), atLeast: 2 },
   { what: 'fp32, photos/s to torch in batches', ...ratio('rate', fp32, batched), atLeast: 1 },
   { what: 'fp32, photos/s to the floor', ...ratio('rate', fp32, floorFp32), atLeast: 0.95 },

@@ -16,11 +16,14 @@ export interface ThreadLayout {
 }
 
 /** What was asked for; what is undefined, or 0, is open. */
-export type AskedLayout = Pick<TunableOptions, keyof ThreadLayout | 'device'> & {
+export type AskedLayout = Pick<TunableOptions, keyof ThreadLayout | 'device' | 'dtype'> & {
   readonly tasks: readonly (string | Task)[];
 };
 
-const THREADS_ON_PROCESSOR = 2;
+const THREADS_TO_SHARE = 2;
+const FACE_NAMES = ['face', 'faces'];
+/** Tasks of which a second set of models is small, or mapped from the same file. */
+const LIGHT_NAMES = ['clip', 'text', ...FACE_NAMES];
 /** Photos of a batch, of all threads together where there are two. */
 const PHOTOS = 8;
 /** Of a thread: with one it would wait for each photo's decoder. */
@@ -32,26 +35,30 @@ const DECODED_BYTES_PER_CORE = 64 * 1024 ** 2;
 /**
  * The layout for what was asked.
  *
- * On the processor two threads share the cores: a model that runs blocks its thread, and meanwhile the other one prepares. A
- * single thread on all cores leaves them idle for a part of each run, because each of a model's steps waits for the core that a
- * decoder has taken. Both map the weights from one file (`prepareModels`).
- *
- * Another device has one thread, which never waits for its runs (`SessionThread`). So have captions: their runs take so much longer
- * than the rest that there is little to win, and a second set of their models is large.
+ * One thread has all cores, and decoders work beside its runs. Where those are short against the rest of a photo's work, with faces
+ * or in `q8`, two threads share the cores of a processor: a run blocks its thread, and meanwhile the other one prepares. Both map
+ * the weights from one file (`prepareModels`). A CLIP model in fp32 keeps the cores busy by itself; captions and texts in pictures
+ * take hundreds of megabytes more in a second thread for a tenth more photos; another device never blocks its thread
+ * (`SessionThread`).
  */
 export function layOutThreads(asked: AskedLayout, cores: number): ThreadLayout {
-  const hasCaptions = asked.tasks.some((task) => (typeof task === 'string' ? task : task.name) === 'caption');
   const isOpen = asked.threads === undefined && asked.intraOpThreads === 0;
-  const isShared = isOpen && !hasCaptions && cores >= THREADS_ON_PROCESSOR && !mayLeaveProcessor(asked.device);
-  const threads = asked.threads ?? (isShared ? THREADS_ON_PROCESSOR : 1);
+  const isShared = isOpen && cores >= THREADS_TO_SHARE && gainsFromSharing(asked) && !mayLeaveProcessor(asked.device);
+  const threads = asked.threads ?? (isShared ? THREADS_TO_SHARE : 1);
   const intraOpThreads = asked.intraOpThreads || Math.max(1, Math.floor(cores / threads));
   return {
     threads,
     intraOpThreads,
-    maxBatch: asked.maxBatch ?? (threads === 1 ? PHOTOS : PHOTOS / THREADS_ON_PROCESSOR),
+    maxBatch: asked.maxBatch ?? (threads === 1 ? PHOTOS : PHOTOS / THREADS_TO_SHARE),
     decodeConcurrency: asked.decodeConcurrency || clamp(intraOpThreads, LEAST_DECODINGS, MOST_DECODINGS),
     maxDecodedBytes: asked.maxDecodedBytes ?? threads * intraOpThreads * DECODED_BYTES_PER_CORE,
   };
+}
+
+function gainsFromSharing({ tasks, dtype }: AskedLayout): boolean {
+  const names = tasks.map((task) => (typeof task === 'string' ? task : task.name));
+  const isShort = dtype === 'q8' || names.some((name) => FACE_NAMES.includes(name));
+  return isShort && names.every((name) => LIGHT_NAMES.includes(name));
 }
 
 function clamp(value: number, least: number, most: number): number {

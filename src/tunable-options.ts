@@ -31,8 +31,8 @@ export interface TunableOptions extends OcrOptions, IsolationOptions {
    */
   readonly prepareModels: boolean;
   /**
-   * Worker threads, each with its own sessions. Left out: two on the processor, where it has two cores, `intraOpThreads` is 0
-   * and there are no captions to make, and else one.
+   * Worker threads, each with its own sessions. Left out: one; two on a processor of two cores and more for the task `face` and
+   * for `dtype: 'q8'`, where there are no other tasks than `clip`, `face` and `text` and `intraOpThreads` is 0.
    */
   readonly threads: number | undefined;
   /** Processor threads of one session; 0 shares the cores out evenly: `threads x intraOpThreads <= cores`. @default 0 */

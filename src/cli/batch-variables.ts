@@ -23,7 +23,7 @@ export const BATCH_VARIABLES = {
     'threads',
     '',
     wholeOrNone(1),
-    'worker threads, each with its own models (default: as tuned, else 2 on the processor, 1 with captions or on another device)',
+    'worker threads, each with its own models (default: as tuned, else 1, or 2 for faces and for q8 on the processor)',
   ),
   intraOpThreads: variable(
     'CLIP_INTRA_OP_THREADS',

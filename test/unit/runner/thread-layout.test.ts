@@ -1,16 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { resolveRunnerOptions } from '../../../src/options.js';
-import { layOutThreads } from '../../../src/thread-layout.js';
+import type { Task } from '../../../src/tasks/task.js';
+import { layOutThreads, type AskedLayout } from '../../../src/thread-layout.js';
 
 const OPEN = {
   ...{ threads: undefined, intraOpThreads: 0, maxBatch: undefined },
   ...{ decodeConcurrency: 0, maxDecodedBytes: undefined },
 };
-const CPU = { ...OPEN, device: 'cpu', tasks: ['clip'] } as const;
+const CPU = { ...OPEN, device: 'cpu', dtype: 'fp32', tasks: ['face'] } as const;
 const MIB = 1024 ** 2;
 
 describe('layOutThreads', () => {
-  it('shares the cores of a processor between two threads', () => {
+  it('shares the cores of a processor between two threads, with faces', () => {
     const shape = { threads: 2, maxBatch: 4 };
     expect(layOutThreads(CPU, 2)).toEqual({
       ...shape,
@@ -35,11 +36,24 @@ describe('layOutThreads', () => {
     expect(layOutThreads({ ...CPU, intraOpThreads: 3 }, 8)).toMatchObject({ threads: 1, intraOpThreads: 3 });
   });
 
-  it('has one thread for captions, where no other number is given', () => {
-    const captions = { ...CPU, tasks: ['clip', 'caption'] } as const;
-    expect(layOutThreads(captions, 8)).toMatchObject({ threads: 1, intraOpThreads: 8 });
-    expect(layOutThreads({ ...captions, threads: 2 }, 8)).toMatchObject({ threads: 2 });
-    expect(resolveRunnerOptions({ tasks: ['clip', 'caption'], device: 'cpu' }).threads).toBe(1);
+  it('has two threads for faces and for q8, where there is nothing else to do', () => {
+    const threadsFor = (dtype: 'fp32' | 'fp16' | 'q8', ...tasks: AskedLayout['tasks']): number =>
+      layOutThreads({ ...CPU, dtype, tasks }, 8).threads;
+    expect(threadsFor('fp32', 'clip', 'face')).toBe(2);
+    expect(threadsFor('fp32', 'faces')).toBe(2);
+    expect(threadsFor('q8', 'clip')).toBe(2);
+    expect(threadsFor('q8', 'clip', 'text')).toBe(2);
+    expect(threadsFor('fp32', 'clip')).toBe(1);
+    expect(threadsFor('fp16', 'clip')).toBe(1);
+    expect(threadsFor('q8', 'clip', 'caption')).toBe(1);
+    expect(threadsFor('fp32', 'face', 'ocr')).toBe(1);
+    expect(threadsFor('fp32', 'face', { name: 'own' } as Task)).toBe(1);
+    expect(resolveRunnerOptions({ tasks: ['clip', 'face'], device: 'cpu' }).threads).toBe(2);
+    expect(resolveRunnerOptions({ tasks: ['clip'], device: 'cpu' })).toMatchObject({ threads: 1, maxBatch: 8 });
+  });
+
+  it('takes any number of threads that is given', () => {
+    expect(layOutThreads({ ...CPU, tasks: ['caption'], threads: 2 }, 8)).toMatchObject({ threads: 2, maxBatch: 4 });
   });
 
   it('leaves what is given as it is', () => {
