@@ -1,4 +1,5 @@
 import { mayLeaveProcessor } from './pool/devices.js';
+import { taskNames } from './task-names.js';
 import type { Task } from './tasks/task.js';
 import type { TunableOptions } from './tunable-options.js';
 
@@ -56,7 +57,7 @@ export function layOutThreads(asked: AskedLayout, cores: number): ThreadLayout {
 }
 
 function gainsFromSharing({ tasks, dtype }: AskedLayout): boolean {
-  const names = tasks.map((task) => (typeof task === 'string' ? task : task.name));
+  const names = taskNames(tasks);
   const isShort = dtype === 'q8' || names.some((name) => FACE_NAMES.includes(name));
   return isShort && names.every((name) => LIGHT_NAMES.includes(name));
 }

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import type { RunnerModels } from './model.js';
 import { resolveHubOptions } from './models/hub-options.js';
 import type { ResolvedOptions } from './options.js';
+import { taskNames } from './task-names.js';
 import type { TaskTable } from './task-table.js';
 import {
   readTuning,
@@ -44,7 +45,7 @@ export async function keptTuning(options: ResolvedOptions, models: RunnerModels)
 /** What a tuning for these options is for. */
 export function subjectOf(options: ResolvedOptions, models: RunnerModels): Promise<TuningSubject> {
   const { dtype, device, resample, faceDecode, faceSize } = options;
-  const tasks = options.tasks.map((task) => (typeof task === 'string' ? task : task.name));
+  const tasks = taskNames(options.tasks);
   const settings = [dtype, device, resample, ...(models.faces === undefined ? [] : [faceDecode, faceSize])];
   return tuningSubject(models, { tasks, settings });
 }

@@ -35,7 +35,6 @@ describe.each(BACKENDS)('the page of the gallery on %s', (backend) => {
 
   let context: BrowserContext;
   const complaints: string[] = [];
-  let isNetworkSteady = true;
   afterEach(async () => {
     await context.close();
     expect(complaints.splice(0)).toEqual([]);
@@ -47,9 +46,7 @@ describe.each(BACKENDS)('the page of the gallery on %s', (backend) => {
     const page = await context.newPage();
     page.on('pageerror', (error) => complaints.push(String(error)));
     page.on('console', (message) => {
-      // Where another test brings up a network of its own the browser drops what it is loading.
-      if (message.text().includes('ERR_NETWORK_CHANGED')) isNetworkSteady = false;
-      else if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+      if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
     });
     page.on('request', (request) => {
       if (!request.url().startsWith(lab.url)) complaints.push(`request to ${request.url()}`);
@@ -57,7 +54,10 @@ describe.each(BACKENDS)('the page of the gallery on %s', (backend) => {
     await page.goto(`${lab.url}/#token=${user.token}`);
     const search = page.getByRole('searchbox');
     await search.waitFor({ timeout: 10_000 }).catch(async () => {
-      if (!isNetworkSteady) await page.reload();
+      // Where another test brings up a network of its own the browser drops what it is loading.
+      if (!complaints.some((text) => text.includes('ERR_NETWORK_CHANGED'))) return search.waitFor();
+      complaints.length = 0;
+      await page.reload();
       return search.waitFor();
     });
     return page;

@@ -60,7 +60,8 @@ interface Fault {
   /** @default 1 */
   readonly times?: number;
   readonly kind:
-    | { readonly do: 'drop'; readonly afterBytes: number }
+    /** `when`: what the client must have done first; 20 ms where it is left out. */
+    | { readonly do: 'drop'; readonly afterBytes: number; readonly when?: () => Promise<void> }
     | { readonly do: 'corrupt' }
     | { readonly do: 'lengthen' }
     | { readonly do: 'shorten' }
@@ -287,7 +288,7 @@ async function sendBody(body: Uint8Array, { response, kind, closing }: Exchange)
   }
   await new Promise((resolve) => response.write(body.subarray(0, kind.afterBytes), resolve));
   // The client must have what was written before the connection goes.
-  if (kind.do === 'drop') await delay(20);
+  if (kind.do === 'drop') await (kind.when?.() ?? delay(20));
   else await new Promise((resolve) => closing.addEventListener('abort', resolve, { once: true }));
   response.destroy();
 }

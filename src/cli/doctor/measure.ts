@@ -9,6 +9,7 @@ import { memoryQueue } from '../../queue/memory.js';
 import { createRunner, type Runner } from '../../runner.js';
 import { memorySink } from '../../sink/memory.js';
 import type { ModelStats, RunnerStats } from '../../stats.js';
+import { taskNames } from '../../task-names.js';
 import { peakBytes } from '../peak-memory.js';
 
 /** The size of a usual camera's photos. */
@@ -112,7 +113,7 @@ export async function measureRunner(
   failed.catch(() => undefined);
   try {
     await Promise.race([runner.start(), failed]);
-    const names = tasks.map((task) => (typeof task === 'string' ? task : task.name));
+    const names = taskNames(tasks);
     let id = 0;
     const feed = (count: number): void => {
       for (let i = 0; i < count; i++) {
