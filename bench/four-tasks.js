@@ -5,9 +5,9 @@
 import path from 'node:path';
 import { packagesWith, pythonWith } from '../scripts/python-venv.mjs';
 import { makeBlip } from './support/blip-model.js';
-import { outputOf } from './support/children.js';
 import { makeClip } from './support/clip-model.js';
 import { linkPack } from './support/face-pack.js';
+import { outputAndMemory } from './support/memory-peak.js';
 import { cosines, measureSide, vectorsOf } from './support/photo-side.js';
 import { startBenchRedis } from './support/redis.js';
 import { compare, describeMachine, printGoals, printTable, saveJson } from './support/report.js';
@@ -78,7 +78,8 @@ const sides = {
       ...{ facesAPhoto: found.faces, linesAPhoto: found.lines },
     };
     const args = [path.join('bench', 'support', 'four-floor.js'), JSON.stringify(settings)];
-    return { rate: Number(await outputOf(process.execPath, args, root)) };
+    const { text, ...memory } = await outputAndMemory(process.execPath, args, root);
+    return { rate: Number(text), ...memory };
   },
 };
 

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { packagesWith, pythonWith } from '../scripts/python-venv.mjs';
 import { outputOf } from './support/children.js';
 import { makeClip } from './support/clip-model.js';
+import { outputAndMemory } from './support/memory-peak.js';
 import { cosines, measureSide, vectorsOf } from './support/photo-side.js';
 import { makePhotos, photoKind } from './support/photos.js';
 import { startBenchRedis } from './support/redis.js';
@@ -65,7 +66,8 @@ const ours = (dtype, env = {}) =>
 const floor = async (graph, keep = 2.5) => {
   const args = [path.join(graphs, 'onnx', graph), photos, BATCH, BATCH, count * model.more, keep].map(String);
   const script = path.join(root, 'bench', 'support', 'floor.js');
-  return { rate: Number(await outputOf(process.execPath, [script, ...args], root)) };
+  const { text, ...memory } = await outputAndMemory(process.execPath, [script, ...args], root);
+  return { rate: Number(text), ...memory };
 };
 const sides = {
   'old loop (Pillow, torch)': () => peer('torch_loop.py', weights, '1'),

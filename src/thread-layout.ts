@@ -51,7 +51,7 @@ export function layOutThreads(asked: AskedLayout, cores: number): ThreadLayout {
     threads,
     intraOpThreads,
     maxBatch: asked.maxBatch ?? (threads === 1 ? PHOTOS : PHOTOS / THREADS_TO_SHARE),
-    decodeConcurrency: asked.decodeConcurrency || clamp(intraOpThreads, LEAST_DECODINGS, MOST_DECODINGS),
+    decodeConcurrency: asked.decodeConcurrency || decodingsOf(threads, intraOpThreads),
     maxDecodedBytes: asked.maxDecodedBytes ?? threads * intraOpThreads * DECODED_BYTES_PER_CORE,
   };
 }
@@ -60,6 +60,11 @@ function gainsFromSharing({ tasks, dtype }: AskedLayout): boolean {
   const names = taskNames(tasks);
   const isShort = dtype === 'q8' || names.some((name) => FACE_NAMES.includes(name));
   return isShort && names.every((name) => LIGHT_NAMES.includes(name));
+}
+
+/** A run blocks its thread, so one that is alone has a decoding in reserve for what a run leaves of the cores. */
+function decodingsOf(threads: number, intraOpThreads: number): number {
+  return clamp(threads === 1 ? intraOpThreads + 1 : intraOpThreads, LEAST_DECODINGS, MOST_DECODINGS);
 }
 
 function clamp(value: number, least: number, most: number): number {

@@ -67,8 +67,8 @@ export interface TunableOptions extends OcrOptions, IsolationOptions {
   /** Time limit of one decoding. @default 30000 */
   readonly decodeTimeoutMs: number;
   /**
-   * Photos decoded, and held with all their pixels, at a time in one thread; 0: as many as it has cores, at least 2 and at most
-   * 4. @default 0
+   * Photos decoded, and held with all their pixels, at a time in one thread; 0: as many as it has cores, one more where it is
+   * the only thread, at least 2 and at most 4. @default 0
    */
   readonly decodeConcurrency: number;
   /**

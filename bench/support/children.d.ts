@@ -9,6 +9,11 @@ export function forkChild(script: string, args: readonly string[], options?: For
 export function hasEnded(child: ChildProcess): boolean;
 export function ended(child: ChildProcess): Promise<string>;
 export function endChild(child: ChildProcess, graceMs?: number): Promise<void>;
-export function outputOf(program: string, args: readonly (string | number)[], cwd?: string): Promise<string>;
+export function outputOf(
+  program: string,
+  args: readonly (string | number)[],
+  cwd?: string,
+  onStart?: (pid: number) => void,
+): Promise<string>;
 export function temporaryFolder(prefix: string): string;
 export function removeFolder(folder: string): void;

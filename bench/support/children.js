@@ -54,11 +54,13 @@ export async function endChild(child, graceMs = GRACE_MS) {
 }
 
 /**
- * Runs a program to its end and answers what it printed. Not `execFileSync`: a bench that waits in it hears no signal.
+ * Runs a program to its end and answers what it printed; `onStart` gets its id. Not `execFileSync`: a bench that waits in it
+ * hears no signal.
  * @throws Error where it ends with anything but 0
  */
-export async function outputOf(program, args, cwd) {
+export async function outputOf(program, args, cwd, onStart = () => undefined) {
   const child = startChild(program, args.map(String), { cwd, stdio: ['ignore', 'pipe', 'inherit'] });
+  if (child.pid !== undefined) onStart(child.pid);
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (data) => (text += data));
   const [code, signal] = await once(child, 'close');

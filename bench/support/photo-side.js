@@ -1,10 +1,8 @@
 // One side of a bench of photos: a program that takes jobs from a Redis list and posts what it found. It is started for each
 // round, so that the time to its first callback and its peak memory belong to that round.
 import { readdirSync } from 'node:fs';
-import { memoryOf } from './process-tree.js';
+import { watchMemory } from './memory-peak.js';
 import { startPhotos } from './photos-command.js';
-
-const SAMPLE_MS = 250;
 
 /**
  * Answers `{ rate, firstMs, pss, rss, callbacks }`: photos/s from the photo that ends the warm-up to the last one that counts,
@@ -42,23 +40,18 @@ export async function measureSide(options) {
       if (photosDone === warmUp + count) finish(now);
     },
   });
-  const peak = { rss: 0, pss: 0 };
-  const sampler = setInterval(() => {
-    const { rss, pss } = memoryOf(runner.pid);
-    peak.rss = Math.max(peak.rss, rss);
-    peak.pss = Math.max(peak.pss, pss);
-  }, SAMPLE_MS);
+  const memory = watchMemory(runner.pid);
   try {
     const endedAt = await Promise.race([finished, runner.died]);
     const rate = (count / (endedAt - warmAt)) * 1000;
     return {
       rate,
       firstMs: firstAt - runner.startedAt,
-      ...peak,
+      ...memory.stop(),
       callbacks: bodies.map(({ url, body }) => ({ url, ...JSON.parse(body) })),
     };
   } finally {
-    clearInterval(sampler);
+    memory.stop();
     await runner.stop();
   }
 }

@@ -37,7 +37,7 @@ export const BATCH_VARIABLES = {
     'decodings',
     '0',
     whole(0),
-    'photos decoded at a time in one thread (0: as tuned, else as many as it has cores, at least 2 and at most 4)',
+    'photos decoded at a time in one thread (0: as tuned, else one for each of its cores, one more if it is alone; 2 to 4)',
   ),
   tuning: variable(
     'CLIP_TUNING',

@@ -27,6 +27,13 @@ describe('layOutThreads', () => {
     });
   });
 
+  it('decodes one photo more than a thread has cores where it is the only one', () => {
+    const decodings = (threads: number | undefined, cores: number): number =>
+      layOutThreads({ ...CPU, tasks: ['clip'], threads }, cores).decodeConcurrency;
+    expect([1, 2, 3, 4, 32].map((cores) => decodings(undefined, cores))).toEqual([2, 3, 4, 4, 4]);
+    expect([2, 4, 6, 32].map((cores) => decodings(2, cores))).toEqual([2, 2, 3, 4]);
+  });
+
   it('has one thread for another device, and where the cores of a model are given', () => {
     expect(layOutThreads({ ...CPU, device: 'webgpu' }, 8)).toMatchObject({
       threads: 1,
