@@ -2,7 +2,7 @@ import { RunnerError } from '../errors.js';
 import type { Delivery, Job } from '../job.js';
 import type { CaptionSettings } from '../model.js';
 import { openCaptioner } from './caption/captioner.js';
-import { pixelNeedOf, toTensor } from './image/preprocess.js';
+import { cropPixels, pixelNeedOf } from './image/preprocess.js';
 import { openTextUnit } from './text.js';
 import { openSentenceDecoder } from './tokenizer/decode.js';
 import type { Photo, RunControl, Task, TaskContext, TaskUnit, UnitInfo } from './task.js';
@@ -39,10 +39,7 @@ function settingsOf({ captions }: TaskContext): CaptionSettings {
   throw new RunnerError('OPTIONS_INVALID', 'The task "caption" was opened without a caption model: set captionModel.');
 }
 
-async function openUnit(
-  { model, maxNewTokens }: CaptionSettings,
-  context: TaskContext,
-): Promise<TaskUnit<Float32Array>> {
+async function openUnit({ model, maxNewTokens }: CaptionSettings, context: TaskContext): Promise<TaskUnit<Uint8Array>> {
   const [clip] = context.clipModels;
   if (clip === undefined) {
     const message = 'The task "caption" needs a CLIP model, whose text side embeds the sentences: set models.';
@@ -63,11 +60,11 @@ async function openUnit(
     device: captioner.device,
     ...(texts.dimension === undefined ? {} : { dimension: texts.dimension }),
     minPixels: pixelNeedOf(preprocess),
-    prepare: (photo) => toTensor(photo as Photo, preprocess),
+    prepare: (photo) => cropPixels(photo as Photo, preprocess),
     releasesInput: true,
     heedsControl: true,
-    async run(tensors, control) {
-      const sentences = await captioner.describe(tensors, control);
+    async run(pictures, control) {
+      const sentences = await captioner.describe(pictures, control);
       return embedSentences(
         { texts, control },
         sentences.map((ids) => (ids instanceof RunnerError ? ids : decode(ids))),

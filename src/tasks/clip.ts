@@ -2,7 +2,7 @@ import { RunnerError } from '../errors.js';
 import type { Delivery, Job } from '../job.js';
 import type { ClipModel } from '../model.js';
 import type { Session } from '../tensor.js';
-import { pixelNeedOf, toTensor } from './image/preprocess.js';
+import { cropPixels, pixelNeedOf } from './image/preprocess.js';
 import { openVisionTower, type VisionTower } from './vision-tower.js';
 import type { Photo, Task, TaskContext, TaskUnit, UnitInfo } from './task.js';
 
@@ -15,7 +15,7 @@ export const clipTask: Task = {
   input: 'image',
 
   async open(context) {
-    const units: TaskUnit<Float32Array>[] = [];
+    const units: TaskUnit<Uint8Array>[] = [];
     for (const model of context.clipModels) units.push(await openUnit(model, context));
     return units;
   },
@@ -25,7 +25,7 @@ export const clipTask: Task = {
   },
 };
 
-async function openUnit(model: ClipModel, context: TaskContext): Promise<TaskUnit<Float32Array>> {
+async function openUnit(model: ClipModel, context: TaskContext): Promise<TaskUnit<Uint8Array>> {
   const { visionFile, preprocess } = model;
   if (visionFile === undefined || preprocess === undefined) {
     throw new RunnerError('MODEL_INVALID', `The model "${model.label}" has no vision side in ${model.folder}.`);
@@ -39,9 +39,9 @@ async function openUnit(model: ClipModel, context: TaskContext): Promise<TaskUni
     dimension: tower.dimension,
     ...(tower.fixedBatch === undefined ? {} : { fixedBatch: tower.fixedBatch }),
     minPixels: pixelNeedOf(preprocess),
-    prepare: (photo) => toTensor(photo as Photo, preprocess),
+    prepare: (photo) => cropPixels(photo as Photo, preprocess),
     releasesInput: true,
-    run: (tensors) => tower.embed(tensors),
+    run: (pictures) => tower.embed(pictures),
     close: () => session.close(),
   };
 }

@@ -1,7 +1,8 @@
 import { RunnerError } from '../errors.js';
 import type { ClipModel, ImagePreprocess } from '../model.js';
-import type { Session, TensorData, TensorInfo } from '../tensor.js';
-import { toFloat16Bits } from './float16.js';
+import type { Session, TensorInfo } from '../tensor.js';
+import { floatTensor } from './floats.js';
+import { pictureBatch } from './image/picture-batch.js';
 import { normalise } from './normalise.js';
 import { selfTest } from './self-test.js';
 import { testPictures } from './test-pictures.js';
@@ -9,18 +10,17 @@ import { testPictures } from './test-pictures.js';
 /** A model whose vision side is there. */
 export type VisionModel = ClipModel & Required<Pick<ClipModel, 'visionFile' | 'preprocess'>>;
 
-/** The image side of a CLIP-like model: tensors in, unit vectors out. */
+/** The image side of a CLIP-like model: pixels in, unit vectors out. */
 export interface VisionTower {
   /** Length of the vectors. */
   readonly dimension: number;
   /** The graph's own batch where it takes no other. */
   readonly fixedBatch: number | undefined;
   /**
-   * One unit vector (`Float32Array` of `dimension`) per tensor (`3 x height x width` float32), or a `RunnerError`
-   * (`RUN_BAD_OUTPUT`) where the model answered with NaN, infinity or zeros for that picture alone.
+   * One unit vector (`Float32Array` of `dimension`) per picture (`cropPixels()`), or a `RunnerError` (`RUN_BAD_OUTPUT`) where the model answered with NaN, infinity or zeros for that picture alone.
    * @throws RunnerError `RUN_FAILED`
    */
-  embed(tensors: readonly Float32Array[]): Promise<readonly (Float32Array | RunnerError)[]>;
+  embed(pictures: readonly Uint8Array[]): Promise<readonly (Float32Array | RunnerError)[]>;
 }
 
 /** Names of the output that holds the projected embedding, in the order of preference; exporters differ. */
@@ -98,19 +98,13 @@ interface Graph {
 
 function embedder(graph: Graph): VisionTower['embed'] {
   const { width, height } = graph.preprocess.crop;
-  const stride = 3 * width * height;
-  return async (tensors) => {
-    const rows = graph.fixedBatch ?? tensors.length;
-    const pixels = new Float32Array(rows * stride);
-    tensors.forEach((tensor, index) => pixels.set(tensor, index * stride));
-    const feed: TensorData = {
-      type: graph.input.type,
-      data: graph.input.type === 'float16' ? toFloat16Bits(pixels) : pixels,
-      dims: [rows, 3, height, width],
-    };
+  const batch = pictureBatch(graph.preprocess);
+  return async (pictures) => {
+    const rows = graph.fixedBatch ?? pictures.length;
+    const feed = floatTensor(batch.join(pictures, rows), [rows, 3, height, width], graph.input.type);
     const outputs = await graph.session.run({ [graph.input.name]: feed });
     const embeddings = outputs[graph.output];
     if (embeddings === undefined) throw new RunnerError('RUN_FAILED', `The model gave no output "${graph.output}".`);
-    return tensors.map((_, index) => normalise(embeddings, index));
+    return pictures.map((_, index) => normalise(embeddings, index));
   };
 }

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RunnerError } from '../../src/errors.js';
 import { decodePhoto } from '../../src/tasks/image/decode.js';
-import { pixelNeedOf, toTensor } from '../../src/tasks/image/preprocess.js';
+import { pixelNeedOf } from '../../src/tasks/image/preprocess.js';
 import { configureSharp } from '../../src/tasks/image/sharp.js';
 import {
   cosine,
@@ -15,6 +15,7 @@ import {
   REFERENCE,
   sha256,
   type ModelName,
+  toTensor,
 } from '../support/pictures.js';
 
 /**

@@ -3,7 +3,7 @@ import { resolveCaptionModel } from '../../src/models/resolve-caption.js';
 import { openOnnxSession } from '../../src/pool/session.js';
 import { openCaptioner } from '../../src/tasks/caption/captioner.js';
 import { decodePhoto } from '../../src/tasks/image/decode.js';
-import { toTensor } from '../../src/tasks/image/preprocess.js';
+import { cropPixels } from '../../src/tasks/image/preprocess.js';
 import type { RunControl } from '../../src/tasks/task.js';
 
 const SETTINGS = {
@@ -28,11 +28,11 @@ export async function captionIds(
   try {
     const all: (readonly number[])[] = [];
     for (let start = 0; start < pictures.length; start += batch) {
-      const tensors = pictures.slice(start, start + batch).map(async (file) => {
+      const photos = pictures.slice(start, start + batch).map(async (file) => {
         const photo = await decodePhoto(await readFile(file), { settings: SETTINGS, need: 'full' });
-        return toTensor(photo, model.preprocess);
+        return cropPixels(photo, model.preprocess);
       });
-      for (const ids of await captioner.describe(await Promise.all(tensors), UNSTOPPED)) {
+      for (const ids of await captioner.describe(await Promise.all(photos), UNSTOPPED)) {
         if (ids instanceof Error) throw ids;
         all.push([model.startId, ...ids]);
       }

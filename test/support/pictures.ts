@@ -5,7 +5,10 @@ import ort from 'onnxruntime-node';
 import sharp from 'sharp';
 import type { ImagePreprocess } from '../../src/model.js';
 import type { DecodeSettings } from '../../src/tasks/image/decode.js';
+import { pictureBatch } from '../../src/tasks/image/picture-batch.js';
+import { cropPixels } from '../../src/tasks/image/preprocess.js';
 import type { Pixels } from '../../src/tasks/image/resample.js';
+import type { Photo } from '../../src/tasks/task.js';
 
 /** Pictures, the numbers that Python made of them, and what the tests of the image stage need to compare the two. */
 
@@ -122,6 +125,11 @@ export async function openVision(folder: string): Promise<(tensor: Float32Array)
     const output = await session.run({ pixel_values: new ort.Tensor('float32', tensor, [1, 3, side, side]) });
     return output['image_embeds']!.data as Float32Array;
   };
+}
+
+/** The tensor that a vision graph is given of a photo: `3 x crop.height x crop.width`. */
+export function toTensor(photo: Photo, preprocess: ImagePreprocess): Float32Array {
+  return pictureBatch(preprocess).join([cropPixels(photo, preprocess)]);
 }
 
 /** RGB noise; tools/image-golden.py makes the same. */

@@ -17,14 +17,11 @@ export interface Captioner {
   /** Device that its decoder runs on. */
   readonly device: Device;
   /**
-   * Per picture, given as the tensor that `preprocess` of its model makes, the ids of its sentence (first id left out), or
+   * Per picture (`cropPixels()`), the ids of its sentence (first id left out), or
    * the failure of that picture alone (`RUN_BAD_OUTPUT`).
    * @throws RunnerError `RUN_FAILED`; `RUNNER_STOPPED` where `control` stops it between two steps
    */
-  describe(
-    tensors: readonly Float32Array[],
-    control: RunControl,
-  ): Promise<readonly (readonly number[] | RunnerError)[]>;
+  describe(pictures: readonly Uint8Array[], control: RunControl): Promise<readonly (readonly number[] | RunnerError)[]>;
   close(): Promise<void>;
 }
 
@@ -55,7 +52,7 @@ export async function openCaptioner(options: CaptionerOptions): Promise<Captione
   const graph = readDecoderGraph(decoder, encoder.outputs, file);
   const feedTokens = pickTokenFeed(graph, embed, model);
   const describe = async (
-    tensors: readonly Float32Array[],
+    pictures: readonly Uint8Array[],
     limit: number,
     control: RunControl = UNSTOPPED,
   ): ReturnType<Captioner['describe']> => {
@@ -70,11 +67,11 @@ export async function openCaptioner(options: CaptionerOptions): Promise<Captione
       feedTokens,
       control,
     };
-    return generate(await encoder.encode(tensors, control), tensors.length, generation);
+    return generate(await encoder.encode(pictures, control), pictures.length, generation);
   };
   const samples = testPictures(model.preprocess);
-  const states = async (tensors: readonly Float32Array[]): Promise<readonly (Float32Array | RunnerError)[]> =>
-    tensors.map(stateVectors(await encoder.encode(tensors, UNSTOPPED), model));
+  const states = async (pictures: readonly Uint8Array[]): Promise<readonly (Float32Array | RunnerError)[]> =>
+    pictures.map(stateVectors(await encoder.encode(pictures, UNSTOPPED), model));
   const { name: label, encoderFile, dtype } = model;
   await selfTest(states, samples, { label, file: encoderFile, dtype, input: 'photo' }, maxBatch);
   const failed = (await describe(samples, SAMPLE_TOKENS)).find((sample) => sample instanceof RunnerError);
@@ -82,7 +79,7 @@ export async function openCaptioner(options: CaptionerOptions): Promise<Captione
     throw new RunnerError('MODEL_SELF_TEST', `The model "${label}" (${file}) failed its self-test: ${failed.message}`);
   return {
     device: decoder.device,
-    describe: (tensors, control) => describe(tensors, maxNewTokens, control),
+    describe: (pictures, control) => describe(pictures, maxNewTokens, control),
     async close() {
       await Promise.all(sessions.map((session) => session.close()));
     },
@@ -129,7 +126,7 @@ function pickTokenFeed({ tokens }: DecoderGraph, embed: Embedder | undefined, { 
 function stateVectors(
   outputs: EncodedPictures,
   { encoderFile }: CaptionModel,
-): (tensor: Float32Array, row: number) => Float32Array | RunnerError {
+): (picture: Uint8Array, row: number) => Float32Array | RunnerError {
   const states = outputs['last_hidden_state'];
   if (states === undefined)
     throw new RunnerError(

@@ -2,6 +2,7 @@ import { RunnerError } from '../../errors.js';
 import type { CaptionModel, Device } from '../../model.js';
 import type { Session, TensorData, TensorInfo } from '../../tensor.js';
 import { floatTensor } from '../floats.js';
+import { pictureBatch } from '../image/picture-batch.js';
 import type { RunControl } from '../task.js';
 import { emptyRows, putRow } from './rows.js';
 
@@ -13,10 +14,10 @@ export interface PictureEncoder {
   readonly outputs: readonly TensorInfo[];
   readonly device: Device;
   /**
-   * Takes pictures as the tensors that `preprocess` of their model makes.
+   * Takes pictures as `cropPixels()` makes them.
    * @throws RunnerError `RUN_FAILED`; `RUNNER_STOPPED` where `control` stops it between two steps
    */
-  encode(tensors: readonly Float32Array[], control: RunControl): Promise<EncodedPictures>;
+  encode(pictures: readonly Uint8Array[], control: RunControl): Promise<EncodedPictures>;
 }
 
 /**
@@ -26,14 +27,14 @@ export interface PictureEncoder {
 export function oneByOne(encoder: PictureEncoder): PictureEncoder {
   return {
     ...encoder,
-    async encode(tensors, control) {
-      if (tensors.length === 1) return encoder.encode(tensors, control);
+    async encode(pictures, control) {
+      if (pictures.length === 1) return encoder.encode(pictures, control);
       const joined: Record<string, TensorData> = {};
-      for (const [row, tensor] of tensors.entries()) {
+      for (const [row, picture] of pictures.entries()) {
         control.throwIfStopped();
-        const encoded = await encoder.encode([tensor], control);
+        const encoded = await encoder.encode([picture], control);
         for (const [name, said] of Object.entries(encoded)) {
-          const target = (joined[name] ??= emptyRows(said, tensors.length));
+          const target = (joined[name] ??= emptyRows(said, pictures.length));
           putRow(target, row, said);
         }
       }
@@ -49,14 +50,13 @@ export function oneByOne(encoder: PictureEncoder): PictureEncoder {
 export function openPictureEncoder(session: Session, model: CaptionModel): PictureEncoder {
   const input = pickInput(session, model);
   const { width, height } = model.preprocess.crop;
-  const stride = 3 * width * height;
+  const batch = pictureBatch(model.preprocess);
   return {
     outputs: session.outputs,
     device: session.device,
-    async encode(tensors) {
-      const pixels = new Float32Array(tensors.length * stride);
-      tensors.forEach((tensor, index) => pixels.set(tensor, index * stride));
-      return session.run({ [input.name]: floatTensor(pixels, [tensors.length, 3, height, width], input.type) });
+    async encode(pictures) {
+      const dims = [pictures.length, 3, height, width];
+      return session.run({ [input.name]: floatTensor(batch.join(pictures), dims, input.type) });
     },
   };
 }

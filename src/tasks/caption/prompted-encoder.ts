@@ -30,8 +30,8 @@ export async function openPromptedEncoder(options: PromptedEncoderOptions): Prom
   return {
     outputs: session.outputs,
     device: session.device,
-    async encode(tensors, control) {
-      const features = (await pictures.encode(tensors, control))[feature];
+    async encode(photos, control) {
+      const features = (await pictures.encode(photos, control))[feature];
       if (features?.dims.length !== 3 || features.dims[2] !== prompt.dims[2]) {
         const expected = `expected pictures of [batch, places, ${prompt.dims[2] ?? 0}] for the prompt's embeddings`;
         throw new RunnerError('RUN_FAILED', `${file}: ${expected}, got [${features?.dims.join(',') ?? ''}].`);

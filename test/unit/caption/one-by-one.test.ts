@@ -9,18 +9,18 @@ function makeEncoder() {
   const encoder: PictureEncoder = {
     outputs: [],
     device: 'cpu',
-    encode(tensors) {
-      runs.push(tensors.length);
-      const data = Float32Array.from(tensors.flatMap((tensor) => Array.from(tensor)));
+    encode(pictures) {
+      runs.push(pictures.length);
+      const data = Float32Array.from(pictures.flatMap((picture) => Array.from(picture)));
       return Promise.resolve({
-        states: { type: 'float32', data, dims: [tensors.length, 1, 2] },
-        keys: { type: 'float16', data: Uint16Array.from(data, (value) => 2 * value), dims: [tensors.length, 2] },
+        states: { type: 'float32', data, dims: [pictures.length, 1, 2] },
+        keys: { type: 'float16', data: Uint16Array.from(data, (value) => 2 * value), dims: [pictures.length, 2] },
       });
     },
   };
   return { encoder, runs };
 }
-const PICTURES = [Float32Array.of(1, 2), Float32Array.of(3, 4), Float32Array.of(5, 6)];
+const PICTURES = [Uint8Array.of(1, 2), Uint8Array.of(3, 4), Uint8Array.of(5, 6)];
 
 it('says of a batch what the encoder says of it as a whole, a picture at a time', async () => {
   const { encoder, runs } = makeEncoder();

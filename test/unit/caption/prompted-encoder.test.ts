@@ -29,9 +29,9 @@ function pictures(type: string, width = WIDTH): PictureEncoder {
   return {
     outputs: [{ name: 'image_features', type, shape: [] }],
     device: 'cpu',
-    encode(tensors) {
-      const values = tensors.flatMap(([first = 0]) => Array.from({ length: 2 * width }, () => first));
-      const features = floatTensor(Float32Array.from(values), [tensors.length, 2, width], type);
+    encode(photos) {
+      const values = photos.flatMap(([first = 0]) => Array.from({ length: 2 * width }, () => first));
+      const features = floatTensor(Float32Array.from(values), [photos.length, 2, width], type);
       return Promise.resolve({ image_features: features });
     },
   };
@@ -65,7 +65,7 @@ describe('openPromptedEncoder', () => {
   ])('puts the prompt behind each picture, of %s, as the next graph wants it, %s', async (from, to) => {
     const { session, asked } = reader(to);
     const encoder = await open(session, pictures(from));
-    await encoder.encode([Float32Array.of(1), Float32Array.of(2)], UNSTOPPED);
+    await encoder.encode([Uint8Array.of(1), Uint8Array.of(2)], UNSTOPPED);
     const prompt = [7, -7, 8, -8, 9, -9];
     const joined = Float32Array.of(1, 1, 1, 1, ...prompt, 2, 2, 2, 2, ...prompt);
     expect(asked[0]?.['inputs_embeds']).toEqual(floatTensor(joined, [2, 5, WIDTH], to));
@@ -74,7 +74,7 @@ describe('openPromptedEncoder', () => {
 
   it('gives no mask to a graph that takes none', async () => {
     const { session, asked } = reader('float32', ['inputs_embeds']);
-    await (await open(session)).encode([Float32Array.of(1)], UNSTOPPED);
+    await (await open(session)).encode([Uint8Array.of(1)], UNSTOPPED);
     expect(Object.keys(asked[0] ?? {})).toEqual(['inputs_embeds']);
   });
 
@@ -84,7 +84,7 @@ describe('openPromptedEncoder', () => {
       message: expect.stringContaining('reader.onnx: expected an encoder with inputs_embeds') as string,
     });
     const encoder = await open(reader('float32').session, pictures('float32', 3));
-    await expect(encoder.encode([Float32Array.of(1)], UNSTOPPED)).rejects.toMatchObject({
+    await expect(encoder.encode([Uint8Array.of(1)], UNSTOPPED)).rejects.toMatchObject({
       code: 'RUN_FAILED',
       message: expect.stringContaining("[batch, places, 2] for the prompt's embeddings, got [1,2,3]") as string,
     });

@@ -2,7 +2,7 @@ import sharp, { type Sharp } from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { RunnerError, type ErrorCode } from '../../../src/errors.js';
 import { decodePhoto, type DecodeSettings } from '../../../src/tasks/image/decode.js';
-import { pixelNeedOf, toTensor } from '../../../src/tasks/image/preprocess.js';
+import { pixelNeedOf } from '../../../src/tasks/image/preprocess.js';
 import { explainFailure } from '../../../src/tasks/image/decode-errors.js';
 import { configureSharp } from '../../../src/tasks/image/sharp.js';
 import { firstWebpFrame } from '../../../src/tasks/image/webp-frame.js';
@@ -17,6 +17,7 @@ import {
   readPicture,
   sha256,
   withOrientation,
+  toTensor,
 } from '../../support/pictures.js';
 
 /** Rows are those of the list of bad inputs, see test/support/bad-inputs.ts. */

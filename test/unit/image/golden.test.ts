@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { decodePhoto } from '../../../src/tasks/image/decode.js';
-import { pixelNeedOf, toTensor } from '../../../src/tasks/image/preprocess.js';
+import { pixelNeedOf } from '../../../src/tasks/image/preprocess.js';
 import { configureSharp } from '../../../src/tasks/image/sharp.js';
 import {
   cosine,
@@ -15,6 +15,7 @@ import {
   readJson,
   readPicture,
   sha256,
+  toTensor,
 } from '../../support/pictures.js';
 
 beforeAll(() => {

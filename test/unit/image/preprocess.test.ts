@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { ImagePreprocess } from '../../../src/model.js';
 import { frameOf } from '../../../src/tasks/image/geometry.js';
-import { pixelNeedOf, toTensor } from '../../../src/tasks/image/preprocess.js';
+import { pixelNeedOf } from '../../../src/tasks/image/preprocess.js';
 import type { Photo } from '../../../src/tasks/task.js';
-import { noise, PREPROCESS } from '../../support/pictures.js';
+import { noise, PREPROCESS, toTensor } from '../../support/pictures.js';
 
 const CLIP = PREPROCESS['clip-tiny'];
 

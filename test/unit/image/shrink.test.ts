@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { decodePhoto, mergeNeeds } from '../../../src/tasks/image/decode.js';
-import { pixelNeedOf, toTensor } from '../../../src/tasks/image/preprocess.js';
+import { pixelNeedOf } from '../../../src/tasks/image/preprocess.js';
 import { configureSharp } from '../../../src/tasks/image/sharp.js';
 import { planShrink } from '../../../src/tasks/image/shrink.js';
 import type { Photo, PixelNeed } from '../../../src/tasks/task.js';
@@ -15,6 +15,7 @@ import {
   openVision,
   PREPROCESS,
   withOrientation,
+  toTensor,
 } from '../../support/pictures.js';
 
 const NEED = pixelNeedOf(PREPROCESS['clip-tiny']);
