@@ -1,5 +1,8 @@
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { poolEarly } from './models/early-pooling.js';
+import { fuseOperators } from './models/fuse-operators.js';
+import { areWeightsAligned } from './models/packed-weights.js';
 import { saveOptimizedGraph } from './pool/session.js';
 
 /**
@@ -8,6 +11,11 @@ import { saveOptimizedGraph } from './pool/session.js';
  */
 const [file = '', target = '', weights = ''] = process.argv.slice(2);
 // The exit code tells a failure, and the message on stderr why.
-await saveOptimizedGraph(file, target, weights);
+const graph = fuseOperators(file) ?? file;
+await saveOptimizedGraph(graph, target, weights);
+if (!areWeightsAligned(target)) {
+  for (const made of [target, path.join(path.dirname(target), weights)]) rmSync(made);
+  await saveOptimizedGraph(graph, target, weights, false);
+}
 const pooledEarly = poolEarly(target);
 if (pooledEarly !== undefined) writeFileSync(target, pooledEarly);

@@ -1,9 +1,10 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { RunnerError } from './errors.js';
 import { readExternalLocations } from './models/external-data.js';
+import { fuseOperators } from './models/fuse-operators.js';
 import { packSaid } from './pool/packed-messages.js';
 import { preparedGraph } from './pool/prepared-graph.js';
-import { mayUseDevice, openOnnxSession } from './pool/session.js';
+import { mayUseDevice, openOnnxSession, type ReadyGraph } from './pool/session.js';
 import { SessionThread } from './pool/session-thread.js';
 import { ThreadServer, type OpenUnit, type ReadPorts } from './pool/thread.js';
 import type * as PhotoReader from './photo-reader.js';
@@ -43,10 +44,13 @@ async function openUnits(settings: WorkerSettings, onTask: (task: string) => voi
   return units;
 }
 
-/** How to come by a graph that was made ready for this machine. */
-function readyGraph(file: string, folder: string | undefined): () => Promise<string | undefined> {
-  return async () =>
-    folder === undefined ? undefined : preparedGraph({ file, weights: readExternalLocations(file), folder });
+/** How to come by a graph that was made ready for this machine, or by one that has less to do. */
+function readyGraph(file: string, folder: string | undefined): () => Promise<ReadyGraph | undefined> {
+  return async () => {
+    if (folder === undefined) return undefined;
+    const prepared = await preparedGraph({ file, weights: readExternalLocations(file), folder });
+    return prepared ?? fuseOperators(file);
+  };
 }
 
 function describeUnit(task: Task, unit: TaskUnit, settings: WorkerSettings): Unit {

@@ -1,9 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { BY_VECTOR, GraphFacts } from './graph-facts.js';
+import { encodeChange, integerAttribute, renamed } from './node-bytes.js';
 import { readOnnxGraph, type GraphNode, type OnnxGraph } from './onnx-graph.js';
-import { field, fieldsOf, type Field } from './protobuf-bytes.js';
-import type { Span } from './protobuf.js';
-import { encodeGraph } from './write-graph.js';
 
 /**
  * The bytes of a graph that gives the same with less work; undefined where there is nothing to win.
@@ -94,7 +92,6 @@ function productsOf({ behind }: Plan): number {
 
 function encodePlan({ choice, from, to, sources, behind }: Plan, graph: OnnxGraph, bytes: Buffer): Buffer {
   const chosen = new Map([...sources].map((name) => [name, `${name}/chosen`]));
-  const read = (span: Span): Buffer => bytes.subarray(span.start, span.end);
   const choiceOf = (name: string, result: string): Buffer =>
     renamed(
       choice,
@@ -107,50 +104,15 @@ function encodePlan({ choice, from, to, sources, behind }: Plan, graph: OnnxGrap
   const choices = [...chosen].map(([name, result]) => choiceOf(name, result));
   const names = new Map([...chosen, [from, to]]);
   const later = graph.nodes.filter((node) => behind.has(node)).map((node) => renamed(node, names, bytes));
-  const reshaped = new Set([...behind].flatMap(({ outputs }) => outputs));
-  const kept = [
-    ...graph.nodes.filter((node) => node !== choice && !behind.has(node)),
-    // The shapes that are written down for the others are no longer theirs.
-    ...graph.notes.filter(({ name }) => !reshaped.has(name)),
-    ...[...graph.weights, ...graph.inputs, ...graph.outputs],
-  ].map(({ span }) => span);
-  const pieces = [
-    ...[...kept, ...graph.rest].map((span) => ({ start: span.start, content: read(span) })),
-    // All that they read is made before the choice was, and nobody reads them before.
-    { start: choice.span.start, content: Buffer.concat([...choices, ...later]) },
-  ];
-  pieces.sort((one, other) => one.start - other.start);
-  return encodeGraph(
-    graph.beside.map(read),
-    pieces.map(({ content }) => content),
+  return encodeChange(
+    graph,
+    {
+      dropped: new Set([choice, ...behind]),
+      // All that they read is made before the choice was, and nobody reads them before.
+      added: new Map([[choice, Buffer.concat([...choices, ...later])]]),
+      // The shapes that are written down are those of all vectors.
+      changed: new Set([...behind].flatMap(({ outputs }) => outputs)),
+    },
+    bytes,
   );
-}
-
-/** Fields of a `GraphProto`, of a `NodeProto` and of an `AttributeProto`. */
-const NODE = 1;
-const [INPUT, OUTPUT, NAME, ATTRIBUTE] = [1, 2, 3, 5];
-const [ATTRIBUTE_NAME, ATTRIBUTE_INTEGER] = [1, 3];
-
-function nodeFields({ span }: GraphNode, bytes: Buffer): readonly Field[] {
-  return fieldsOf(bytes.subarray(span.start, span.end)).flatMap(({ content }) => fieldsOf(content));
-}
-
-/** A node with other names of its inputs and outputs. Its own name, which must be unique, is left out. */
-function renamed(node: GraphNode, names: ReadonlyMap<string, string>, bytes: Buffer): Buffer {
-  const fields = nodeFields(node, bytes).filter(({ number }) => number !== NAME);
-  const changed = fields.map(({ number, content, bytes: same }) => {
-    const name = number === INPUT || number === OUTPUT ? names.get(content.toString()) : undefined;
-    return name === undefined ? same : field(number, name);
-  });
-  return field(NODE, Buffer.concat(changed));
-}
-
-/** A whole number among a node's attributes; 0 where it is left out, as ONNX has it for those that are asked for here. */
-function integerAttribute(node: GraphNode, name: string, bytes: Buffer): number {
-  for (const { content } of nodeFields(node, bytes).filter(({ number }) => number === ATTRIBUTE)) {
-    const parts = fieldsOf(content);
-    if (parts.find(({ number }) => number === ATTRIBUTE_NAME)?.content.toString() !== name) continue;
-    return parts.find(({ number }) => number === ATTRIBUTE_INTEGER)?.content.readUInt8(0) ?? 0;
-  }
-  return 0;
 }

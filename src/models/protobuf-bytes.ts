@@ -10,6 +10,7 @@ export interface Field {
 /** Bytes of a number of a fixed size, by wire type. */
 const FIXED: Readonly<Record<number, number>> = { 1: 8, 5: 4 };
 const WITH_LENGTH = 2;
+const SINGLE = 5;
 
 /** The fields of a well-formed message, in their order. Bytes are views of the message's. */
 export function fieldsOf(message: Buffer): readonly Field[] {
@@ -43,6 +44,29 @@ export function field(number: number, content: Uint8Array | string): Buffer {
 /** What stands before the content of such a field: its tag and its length. */
 export function fieldStart(number: number, length: number): Buffer {
   return Buffer.from([...varint(number * 8 + WITH_LENGTH), ...varint(length)]);
+}
+
+/** A field of a whole number from 0 on. */
+export function numberField(number: number, value: number): Buffer {
+  return Buffer.from([...varint(number * 8), ...varint(value)]);
+}
+
+/** A field of a number of single precision. */
+export function singleField(number: number, value: number): Buffer {
+  const content = Buffer.alloc(4);
+  content.writeFloatLE(value);
+  return Buffer.concat([Buffer.from(varint(number * 8 + SINGLE)), content]);
+}
+
+/** The whole numbers of a field's content: one, or as many as are packed into it. */
+export function numbersOf(content: Buffer): readonly number[] {
+  const numbers: number[] = [];
+  for (let start = 0; start < content.length;) {
+    const { value, end } = readVarint(content, start);
+    numbers.push(value);
+    start = end;
+  }
+  return numbers;
 }
 
 function readVarint(bytes: Buffer, start: number): { readonly value: number; readonly end: number } {

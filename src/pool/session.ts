@@ -10,16 +10,19 @@ import type { SessionSettings } from './protocol.js';
 /** The runtime and its version: what it saves no other version reads. */
 export const RUNTIME = `onnxruntime-node ${env.versions.node ?? ''}`;
 
+/** What is opened in the place of a file: another file, which the runtime has optimised already, or the bytes of a graph. */
+export type ReadyGraph = string | Uint8Array;
+
 /**
- * Opens an ONNX graph. This module is the only one that knows onnxruntime-node. For the processor `findPrepared` may name a
- * graph that was made of the file for this machine; one that can't be opened is passed over.
+ * Opens an ONNX graph. This module is the only one that knows onnxruntime-node. For the processor `findReady` may answer a graph
+ * that was made of the file; one that can't be opened is passed over.
  * @throws RunnerError `DEVICE_UNAVAILABLE` with `strictDevice` where the device asked for can't be had,
  *   `MODEL_INVALID` where the runtime refuses the file.
  */
 export async function openOnnxSession(
   file: string,
   settings: SessionSettings,
-  findPrepared: () => Promise<string | undefined> = () => Promise.resolve(undefined),
+  findReady: () => Promise<ReadyGraph | undefined> = () => Promise.resolve(undefined),
 ): Promise<Session> {
   const refusals: string[] = [];
   for (const device of [...deviceCandidates(settings.device), ...fallback(settings)]) {
@@ -30,8 +33,8 @@ export async function openOnnxSession(
       continue;
     }
     try {
-      const prepared = device === 'cpu' ? await openPrepared(await findPrepared(), settings) : undefined;
-      const session = prepared ?? (await InferenceSession.create(file, sessionOptions(device, settings)));
+      const ready = device === 'cpu' ? await openReady(await findReady(), settings) : undefined;
+      const session = ready ?? (await InferenceSession.create(file, sessionOptions(device, settings)));
       return wrapSession(session, device, refusals);
     } catch (thrown) {
       if (device === 'cpu') throw invalidModel(file, thrown);
@@ -47,17 +50,22 @@ export async function openOnnxSession(
 
 /**
  * Saves a graph as the runtime has optimised it for this machine's processor, and beside it, in one file that a session maps,
- * the weights, once as they are and once packed as the kernels read them.
+ * the weights, once as they are and once packed as the kernels read them (`isPacked`).
  * @throws what the runtime throws
  */
-export async function saveOptimizedGraph(file: string, target: string, weights: string): Promise<void> {
+export async function saveOptimizedGraph(
+  graph: string | Uint8Array,
+  target: string,
+  weights: string,
+  isPacked = true,
+): Promise<void> {
   const options = sessionOptions('cpu', { device: 'cpu', strictDevice: false, intraOpThreads: 1 });
   const saving = {
     optimized_model_external_initializers_file_name: weights,
     optimized_model_external_initializers_min_size_in_bytes: '1024',
-    save_external_prepacked_constant_initializers: '1',
+    save_external_prepacked_constant_initializers: isPacked ? '1' : '0',
   };
-  const session = await InferenceSession.create(file, {
+  const session = await create(graph, {
     ...options,
     optimizedModelFilePath: target,
     extra: { session: { ...saving, intra_op: { allow_spinning: '0' } } },
@@ -65,20 +73,28 @@ export async function saveOptimizedGraph(file: string, target: string, weights: 
   await session.release();
 }
 
-async function openPrepared(
-  prepared: string | undefined,
+async function openReady(
+  ready: ReadyGraph | undefined,
   settings: SessionSettings,
 ): Promise<InferenceSession | undefined> {
-  if (prepared === undefined) return undefined;
-  // It is optimised already.
-  const options = { ...sessionOptions('cpu', settings), graphOptimizationLevel: 'disabled' } as const;
+  if (ready === undefined) return undefined;
+  const options = sessionOptions('cpu', settings);
   try {
-    return await InferenceSession.create(prepared, options);
+    return await create(
+      ready,
+      typeof ready === 'string' ? { ...options, graphOptimizationLevel: 'disabled' } : options,
+    );
   } catch {
-    // Something has happened to it on the disk: the next start makes a new one.
-    await rm(path.dirname(prepared), { recursive: true, force: true }).catch(() => undefined);
+    // Something has happened to a file on the disk: the next start makes a new one.
+    if (typeof ready === 'string')
+      await rm(path.dirname(ready), { recursive: true, force: true }).catch(() => undefined);
     return undefined;
   }
+}
+
+/** The runtime's declarations have one function for a file and one for bytes. */
+function create(graph: ReadyGraph, options: InferenceSession.SessionOptions): Promise<InferenceSession> {
+  return typeof graph === 'string' ? InferenceSession.create(graph, options) : InferenceSession.create(graph, options);
 }
 
 /**
