@@ -1,6 +1,7 @@
 // npm run bench -- bullmq: jobs per second of createRunner() over redisQueue() and of BullMQ's worker, with a task that does
 // nothing, one process each, on the same private Redis; straight, and with 1 ms put between by a TCP proxy. Beside them the
-// floor: a bare loop that only moves and removes the same elements. BENCH_ROUNDS (5), BENCH_JOBS (40000), BENCH_IN_FLIGHT (32,128).
+// floor: a bare loop that only moves and removes the same elements. BENCH_ROUNDS (5), BENCH_JOBS (100000), BENCH_IN_FLIGHT
+// (default,32,128).
 import path from 'node:path';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
@@ -12,28 +13,31 @@ import { compare, describeMachine, median, printGoals, printTable, saveJson } fr
 
 const root = path.resolve(import.meta.dirname, '..');
 const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
-const count = Number(process.env.BENCH_JOBS ?? 40_000);
-/** Jobs that a process has in hand: `maxInFlight` here, `concurrency` there. */
-const inFlights = (process.env.BENCH_IN_FLIGHT ?? '32,128').split(',').map(Number);
+const count = Number(process.env.BENCH_JOBS ?? 100_000);
+/** Jobs that a process has in hand: `maxInFlight` here, `concurrency` there. `default`: `createRunner()` decides, the others have 128. */
+const inFlights = (process.env.BENCH_IN_FLIGHT ?? 'default,32,128').split(',');
+const inHand = (inFlight, side) => (inFlight !== 'default' ? Number(inFlight) : side === OURS ? 0 : 128);
 const warmUp = Math.ceil(count / 5);
 const DELAYS_MS = [0, 1];
 const CHUNK = 1000;
+const [THEIRS, OURS, FLOOR] = ['BullMQ', 'createRunner, redisQueue', 'floor (LMOVE, LREM)'];
 
 // As the documents advise to run it.
 const server = await startBenchRedis({ appendonly: 'yes', appendfsync: 'everysec' });
 const redis = new Redis(server.url, { maxRetriesPerRequest: null });
 const ids = Array.from({ length: warmUp + count }, (_, i) => String(i + 1));
+const chunks = Array.from({ length: Math.ceil(ids.length / CHUNK) }, (_, i) => ids.slice(i * CHUNK, (i + 1) * CHUNK));
 /** Puts the jobs of a round into the queue, and takes away what is left of it. */
 const lists = {
-  fill: (queue) => redis.lpush(queue, ...ids.map((id) => JSON.stringify({ id }))),
+  async fill(queue) {
+    for (const chunk of chunks) await redis.lpush(queue, ...chunk.map((id) => JSON.stringify({ id })));
+  },
   clean: (queue) => redis.unlink(queue),
 };
 const bullmq = {
   async fill(name) {
     const queue = new Queue(name, { connection: redis });
-    for (let start = 0; start < ids.length; start += CHUNK) {
-      await queue.addBulk(ids.slice(start, start + CHUNK).map((id) => ({ name: 'idle', data: { id } })));
-    }
+    for (const chunk of chunks) await queue.addBulk(chunk.map((id) => ({ name: 'idle', data: { id } })));
     await queue.close();
   },
   async clean(name) {
@@ -43,9 +47,9 @@ const bullmq = {
   },
 };
 const sides = {
-  BullMQ: { ...bullmq, script: 'bench/peers/bullmq/worker.js' },
-  'createRunner, redisQueue': { ...lists, script: 'bench/support/queue-runner.js' },
-  'floor (LMOVE, LREM)': { ...lists, script: 'bench/support/queue-floor.js' },
+  [THEIRS]: { ...bullmq, script: 'bench/peers/bullmq/worker.js' },
+  [OURS]: { ...lists, script: 'bench/support/queue-runner.js' },
+  [FLOOR]: { ...lists, script: 'bench/support/queue-floor.js' },
 };
 
 async function measure({ fill, clean, script }, url, queue, inFlight) {
@@ -88,14 +92,13 @@ try {
   await redis.quit();
   await server.stop();
 }
-const [theirs, ours] = Object.keys(sides);
 const goals = printGoals(
   results.flatMap(({ delayMs, inFlight, measured }) => {
     const rates = column(measured, 'rate');
-    const where = `${delayMs} ms between, ${inFlight} in hand`;
+    const where = `${delayMs} ms between, ${describeInHand(inFlight)}`;
     return [
-      { what: `${where}, jobs/s to BullMQ's`, ...compare(rates[ours], rates[theirs]), atLeast: 2 },
-      { what: `${where}, Redis commands a job`, value: commandsAJob(measured[ours]), atMost: 3 },
+      { what: `${where}, jobs/s to BullMQ's`, ...compare(rates[OURS], rates[THEIRS]), atLeast: 2 },
+      { what: `${where}, Redis commands a job`, value: commandsAJob(measured[OURS]), atMost: 3 },
     ];
   }),
 );
@@ -109,13 +112,13 @@ async function measureAll({ delayMs, inFlight }) {
     for (let round = 0; round < rounds; round++) {
       for (const [index, [side, parts]] of Object.entries(sides).entries()) {
         const queue = `bench_${process.pid}_${delayMs}_${inFlight}_${index}_${round}`;
-        measured[side].push(await measure(parts, url, queue, inFlight));
+        measured[side].push(await measure(parts, url, queue, inHand(inFlight, side)));
       }
     }
   } finally {
     await proxy?.stop();
   }
-  console.log(`\n${delayMs === 0 ? 'Straight' : `Each answer ${delayMs} ms later`}, ${inFlight} in hand`);
+  console.log(`\n${delayMs === 0 ? 'Straight' : `Each answer ${delayMs} ms later`}, ${describeInHand(inFlight)}`);
   printTable(column(measured, 'rate'), 'jobs/s');
   for (const [side, runs] of Object.entries(measured)) {
     const [ms, redisMs] = ['processorMs', 'redisMs'].map((name) => median(runs.map((run) => run[name])).toFixed(3));
@@ -124,6 +127,10 @@ async function measureAll({ delayMs, inFlight }) {
     );
   }
   return measured;
+}
+
+function describeInHand(inFlight) {
+  return inFlight === 'default' ? 'in hand as by default, 128 for the others' : `${inFlight} in hand`;
 }
 
 function column(measured, name) {

@@ -1,7 +1,7 @@
 // npm run bench -- simulated-device: how near batches come to what devices of a given latency (a + b·n milliseconds for a
 // batch of n) and decoders of a given rate could do, for 1, 2 and 8 devices, and what a lone photo waits for. The way is the
 // library's own from the queue to the callback; only the device and the decoders are simulated: they wait.
-// BENCH_ROUNDS (5), BENCH_BATCH (8), BENCH_SECONDS (2 a measurement), BENCH_DEVICES (1,2,8).
+// BENCH_ROUNDS (5), BENCH_BATCH (8), BENCH_SECONDS (2 a measurement, after as long to warm up), BENCH_DEVICES (1,2,8).
 import path from 'node:path';
 import { outputOf } from './support/children.js';
 import { buildSimulation } from './support/simulated-device/build.js';
@@ -26,7 +26,7 @@ const ISOLATIONS = ['thread', 'process'];
 const machine = describeMachine(root, ['piscina']);
 console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.versions.join(', ')}`);
 console.log(
-  `Batches of ${batch}, ${rounds} rounds interleaved, about ${seconds} s each. Ideal: every device always busy with full batches, ` +
+  `Batches of ${batch}, ${rounds} rounds interleaved, about ${seconds} s each after as long to warm up. Ideal: every device always busy with full batches, ` +
     'n / (a + b·n) photos/s, or its decoders always busy, if that is less.\n',
 );
 
@@ -62,7 +62,8 @@ function makeCase({ device: { fixedMs, itemMs }, decoding, factor, devices, isol
 async function measure({ shape, devices, isolation, ideal }) {
   const whole = batch * devices;
   const count = Math.ceil((ideal * seconds) / whole) * whole;
-  const task = { shape, devices, isolation, batch, warmUp: 8 * whole, count, singles: SINGLES };
+  // Every thread compiles what it runs often, for a second or so.
+  const task = { shape, devices, isolation, batch, warmUp: count, count, singles: SINGLES };
   const script = path.join('bench', 'support', 'simulated-device', 'runner.js');
   return JSON.parse(await outputOf(process.execPath, [script, bundle, JSON.stringify(task)], root));
 }

@@ -138,14 +138,13 @@ export class Conductor {
   }
 
   #intakeOf(queue: Queue, engine: Engine, courier: Courier): Intake {
-    const { maxInFlight, maxBatch, maxElementBytes, onGone } = engine.options;
+    const { inFlight, maxBatch, maxElementBytes, onGone } = engine.options;
     const { emit } = this.events;
     return new Intake({
       queue,
       jobType: jobTypeOf(queue, this.#tasks),
-      capacity: maxInFlight,
-      // Half of what may be in hand keeps every thread at work meanwhile.
-      claimTogether: Math.max(maxBatch, Math.floor(maxInFlight / 2)),
+      capacity: inFlight,
+      batch: maxBatch,
       maxElementBytes,
       onGone,
       emit,

@@ -1,3 +1,4 @@
+import { ClaimCapacity, type ClaimBounds } from './claim-capacity.js';
 import { ClaimLoop } from './claim-loop.js';
 import { ClaimedJob, type ClaimedJobPorts, type HeldClaim } from './claimed-job.js';
 import { RunnerError, coerceError } from './errors.js';
@@ -14,9 +15,9 @@ export interface IntakeOptions {
   readonly queue: Queue;
   readonly jobType: JobType;
   /** Claims held at a time. */
-  readonly capacity: number;
-  /** Claims are made as soon as so many places are free, so that some jobs are acknowledged while others run. */
-  readonly claimTogether: number;
+  readonly capacity: ClaimBounds;
+  /** Jobs that make a batch: fewer are not claimed where there is room for more. */
+  readonly batch: number;
   readonly maxElementBytes: number;
   readonly onGone: 'bury' | 'ack';
   readonly emit: Emit;
@@ -33,6 +34,7 @@ export interface IntakeOptions {
 /** Claims jobs of one queue as long as there is room, and follows each to its end. */
 export class Intake {
   readonly #options: IntakeOptions;
+  readonly #capacity: ClaimCapacity;
   readonly #settler: Settler;
   readonly #claims: ClaimLoop;
   readonly #ports: ClaimedJobPorts;
@@ -46,6 +48,7 @@ export class Intake {
   constructor(options: IntakeOptions) {
     const { queue, emit, onGone, deliver, whenSinkOpen } = options;
     this.#options = options;
+    this.#capacity = new ClaimCapacity(options.capacity);
     this.#settler = new Settler({
       ...{ queue, emit, onGone },
       onSent: (held) => this.#leave(held),
@@ -61,7 +64,10 @@ export class Intake {
     this.#ports = {
       deliver,
       onWarning: ({ jobId }, unit, message) => emit('job:warning', { queue: queue.name, jobId, unit, message }),
-      onVerdict: (held, verdict) => this.#finish(held, verdict),
+      onVerdict: (held, verdict) => {
+        if (verdict.kind === 'done') this.#capacity.countDone(performance.now());
+        this.#finish(held, verdict);
+      },
     };
   }
 
@@ -91,15 +97,17 @@ export class Intake {
   }
 
   #room(): number {
-    return this.#options.capacity - this.#inHand() - this.#claims.asked;
+    return this.#capacity.at(performance.now()) - this.#inHand() - this.#claims.asked;
   }
 
   #inHand(): number {
     return this.#held.size - this.#leaving.size;
   }
 
+  /** What is claimed at a time: half of what may be in hand, so that some jobs are acknowledged while others run. */
   #share(): number {
-    return Math.min(this.#options.claimTogether, this.#options.capacity);
+    const capacity = this.#capacity.at(performance.now());
+    return Math.min(Math.max(this.#options.batch, Math.floor(capacity / 2)), capacity);
   }
 
   async #whenRoom(signal: AbortSignal): Promise<void> {

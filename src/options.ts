@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { resolveOptions } from './check.js';
+import type { ClaimBounds } from './claim-capacity.js';
 import { RunnerError } from './errors.js';
 import { parseModels } from './model-names.js';
 import type { ModelName } from './model.js';
@@ -25,8 +26,13 @@ export interface RunnerOptions extends Partial<TunableOptions> {
   readonly hub?: HubOptions;
 }
 
+/** Of jobs that are over so soon that four batches a thread last for less than the way to the queue and back. */
+const MOST_IN_FLIGHT = 1024;
+
 /** Options with every default filled in. */
-export interface ResolvedOptions extends Omit<TunableOptions, keyof ThreadLayout>, ThreadLayout {
+export interface ResolvedOptions extends Omit<TunableOptions, keyof ThreadLayout | 'maxInFlight'>, ThreadLayout {
+  /** Claimed jobs held at a time. */
+  readonly inFlight: ClaimBounds;
   readonly queues: readonly Queue[];
   readonly sink: Sink | undefined;
   readonly models: readonly ModelName[];
@@ -59,7 +65,7 @@ export function givenTunings(given: RunnerOptions): ReadonlySet<keyof Tuning> {
 /** @throws RunnerError `OPTIONS_INVALID` naming the option, what was expected and what came. */
 export function resolveRunnerOptions(options: RunnerOptions): ResolvedOptions {
   const { queue, sink, models = [], tasks = ['clip'], hub = {}, ...tunable } = options;
-  const resolved = resolveOptions('createRunner', tunable, TUNABLE_DEFAULTS, TUNABLE_CHECKS);
+  const { maxInFlight, ...resolved } = resolveOptions('createRunner', tunable, TUNABLE_DEFAULTS, TUNABLE_CHECKS);
   const queues: readonly Queue[] = queue === undefined ? [] : isList(queue) ? queue : [queue];
   if (queues.length > 0 && sink === undefined)
     throw invalid('createRunner: a queue needs a sink for its results, e.g. sink: httpSink().');
@@ -73,13 +79,18 @@ export function resolveRunnerOptions(options: RunnerOptions): ResolvedOptions {
   return {
     ...resolved,
     ...layout,
-    maxInFlight: resolved.maxInFlight || layout.maxBatch * threads * 4,
+    inFlight: inFlightOf(maxInFlight, layout.maxBatch * threads * 4),
     queues,
     sink,
     models: parseModels(models),
     tasks,
     hub,
   };
+}
+
+function inFlightOf(given: number, batches: number): ClaimBounds {
+  if (given > 0) return { atLeast: given, atMost: given };
+  return { atLeast: batches, atMost: Math.max(batches, MOST_IN_FLIGHT) };
 }
 
 function isList(queue: Queue | readonly Queue[]): queue is readonly Queue[] {

@@ -50,7 +50,10 @@ export interface TunableOptions extends OcrOptions, IsolationOptions {
   readonly maxBatchBytes: number;
   /** How long a part batch waits for company while the device is busy, in milliseconds. @default 20 */
   readonly maxWaitMs: number;
-  /** Claimed jobs held at a time; 0 means four batches per thread. @default 0 */
+  /**
+   * Claimed jobs held at a time; 0 means four batches per thread, or, where jobs are over sooner than that, as many as are done in
+   * 20 ms, 1024 at most. @default 0
+   */
   readonly maxInFlight: number;
   /** Photos and texts of direct calls that may wait at a time; more are refused. @default 10000 */
   readonly maxDirect: number;

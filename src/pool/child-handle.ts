@@ -4,6 +4,7 @@ import { childEnvironment, childFlags } from './child-environment.js';
 import { loadTimeout, withDeadline } from './deadline.js';
 import { entryUrl } from './entry-url.js';
 import { withOwnBuffers } from './own-buffers.js';
+import { unpack } from './packed-messages.js';
 import type { PoolOptions } from './pool.js';
 import type { ChildLine, ChildMessage, ChildRequest, LoadReport, ThreadItem, ThreadMessage } from './protocol.js';
 import type { ChildState } from './recycling.js';
@@ -158,7 +159,9 @@ export class ChildHandle {
       case 'refused':
         return this.#onRefused(RunnerError.fromEnvelope(message.error));
       case 'said':
-        return message.lines.forEach((line) => this.#hearLine(line));
+        return message.said.forEach(({ exchange: batch, messages }) =>
+          unpack(messages, (line) => this.#hearLine({ batch, message: line })),
+        );
       case 'memory':
         this.#rssBytes = message.rssBytes;
         return this.#listener.onMemory();

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { coerceError } from '../errors.js';
+import { packLines } from './packed-messages.js';
 import type { ChildLine, ChildMessage, ChildRequest, ThreadItem } from './protocol.js';
 import { SaidTogether } from './said-together.js';
 import { ThreadPool } from './thread-pool.js';
@@ -24,7 +25,7 @@ export class ChildServer {
 
   constructor(post: Post) {
     this.#post = post;
-    this.#lines = new SaidTogether((lines) => post({ type: 'said', lines }), failedInstead);
+    this.#lines = new SaidTogether((lines) => post({ type: 'said', said: packLines(lines) }), failedInstead);
   }
 
   handle(request: ChildRequest): void {

@@ -1,4 +1,4 @@
-import type { StageName, ThreadMessage, ThreadSaid } from './protocol.js';
+import type { ChildLine, StageName, ThreadMessage, ThreadSaid } from './protocol.js';
 
 /**
  * What threads say, as columns: cloning costs by the object, and a batch of texts has hundreds of messages that differ in
@@ -38,6 +38,17 @@ export function packSaid({ exchange, messages }: ThreadSaid): PackedSaid {
     packed.push(columnsOf(message));
   }
   return { exchange, messages: packed };
+}
+
+/** The same for what threads of a child process say: a batch's number takes the place of an exchange's. */
+export function packLines(lines: readonly ChildLine[]): readonly PackedSaid[] {
+  const said: { readonly exchange: number; readonly messages: ThreadMessage[] }[] = [];
+  for (const { batch, message } of lines) {
+    const last = said.at(-1);
+    if (last?.exchange === batch) last.messages.push(message);
+    else said.push({ exchange: batch, messages: [message] });
+  }
+  return said.map(packSaid);
 }
 
 /** Passes on each message as it was said. */

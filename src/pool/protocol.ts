@@ -2,6 +2,7 @@ import type { ErrorEnvelope } from '../errors.js';
 import type { JobInput } from '../job.js';
 import type { Device, RunnerModels } from '../model.js';
 import type { TensorData, TensorInfo } from '../tensor.js';
+import type { PackedSaid } from './packed-messages.js';
 
 /**
  * The only shapes that cross threads and processes: plain data that can be cloned.
@@ -145,8 +146,8 @@ export type ChildRequest =
 export type ChildMessage =
   | { readonly type: 'loaded'; readonly report: LoadReport; readonly rssBytes: number }
   | { readonly type: 'refused'; readonly error: ErrorEnvelope }
-  /** What the threads said since the last time. */
-  | { readonly type: 'said'; readonly lines: readonly ChildLine[] }
+  /** What the threads said since the last time, by batches. */
+  | { readonly type: 'said'; readonly said: readonly PackedSaid[] }
   | { readonly type: 'memory'; readonly rssBytes: number }
   /** The child ends itself, for this reason. */
   | { readonly type: 'dying'; readonly message: string };

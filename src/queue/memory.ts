@@ -4,6 +4,7 @@ import { check, resolveOptions } from '../check.js';
 import { RunnerError } from '../errors.js';
 import type { JobType } from '../job.js';
 import { ClaimBook, type Held } from './claim-book.js';
+import { ClaimEnd } from './claim-end.js';
 import { type Clock, systemClock } from '../clock.js';
 import { deadLetter, sha1Hex } from './dead-letter.js';
 import type { DeadLetters } from './dead-letters.js';
@@ -120,11 +121,13 @@ class InMemoryQueue implements MemoryQueue {
       throw new RunnerError('QUEUE_CLOSED', `The queue ${this.name} is not open.`);
     }
     if (!(max >= 1)) return [];
-    const either = anySignal([signal, this.#closing.signal, this.#interrupting.signal]);
+    const { claimTimeoutMs, clock } = this.#options;
+    const signals = [signal, this.#closing.signal, this.#interrupting.signal];
+    const end = new ClaimEnd(signals, claimTimeoutMs, clock);
     try {
-      return await this.#claim(Math.floor(max), either.signal);
+      return await this.#claim(Math.floor(max), end);
     } finally {
-      either.dispose();
+      end.dispose();
     }
   }
 
@@ -194,17 +197,15 @@ class InMemoryQueue implements MemoryQueue {
     for (const callOff of this.#retry.values()) callOff();
   }
 
-  async #claim(max: number, signal: AbortSignal): Promise<readonly Claim[]> {
-    const { clock, claimTimeoutMs } = this.#options;
-    const untilMs = clock.now() + claimTimeoutMs;
-    while (!signal.aborted) {
+  async #claim(max: number, end: ClaimEnd): Promise<readonly Claim[]> {
+    const { clock } = this.#options;
+    while (!end.isCalledOff()) {
       if (this.#waiting.length > 0) {
         return this.#waiting.splice(0, max).map((raw) => this.#book.handOut(this.#book.add(raw, 'queue')));
       }
-      const leftMs = untilMs - clock.now();
-      if (leftMs <= 0) break;
-      const either = anySignal([signal, this.#arrival.signal]);
-      await pause(leftMs, either.signal, clock).finally(() => either.dispose());
+      if (end.isOver()) break;
+      const either = anySignal([end.signal, this.#arrival.signal]);
+      await pause(end.untilMs - clock.now(), either.signal, clock).finally(() => either.dispose());
     }
     return [];
   }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 
-import { packSaid, unpack } from '../../../src/pool/packed-messages.js';
+import { packLines, packSaid, unpack } from '../../../src/pool/packed-messages.js';
 import type { ThreadMessage } from '../../../src/pool/protocol.js';
 
 const outcome = (item: number, unit: string, value: unknown): ThreadMessage => ({
@@ -64,4 +64,22 @@ it('takes no more messages for a large batch than for a small one', () => {
   const { packed, unpacked } = cross(messages);
   expect(packed).toBe(3);
   expect(unpacked).toEqual(messages);
+});
+
+it('keeps the batches of a child process apart, and what each of them said in its order', () => {
+  const lines = [
+    { batch: 1, message: outcome(0, 'a', 1) },
+    { batch: 1, message: outcome(1, 'a', 2) },
+    { batch: 2, message: outcome(0, 'a', 3) },
+    { batch: 1, message: { type: 'end' } as const },
+  ];
+  const said = structuredClone(packLines(lines));
+  expect(said.map(({ exchange, messages }) => [exchange, messages.length])).toEqual([
+    [1, 1],
+    [2, 1],
+    [1, 1],
+  ]);
+  const heard: unknown[] = [];
+  for (const { exchange: batch, messages } of said) unpack(messages, (message) => heard.push({ batch, message }));
+  expect(heard).toEqual(lines);
 });

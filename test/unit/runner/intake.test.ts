@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 
+import type { ClaimBounds } from '../../../src/claim-capacity.js';
 import { Intake } from '../../../src/intake.js';
 import type { Job } from '../../../src/job.js';
 import type { Claim, Queue } from '../../../src/queue/queue.js';
@@ -63,8 +65,8 @@ function optionsFor(queue: Queue, items: LaneItem[]): ConstructorParameters<type
   return {
     queue,
     jobType,
-    capacity: 4,
-    claimTogether: 2,
+    capacity: fixed(4),
+    batch: 2,
     maxElementBytes: 100,
     onGone: 'bury',
     emit: () => undefined,
@@ -74,6 +76,10 @@ function optionsFor(queue: Queue, items: LaneItem[]): ConstructorParameters<type
     deliver: () => Promise.resolve(),
     whenSinkOpen: () => Promise.resolve('closed'),
   };
+}
+
+function fixed(count: number): ClaimBounds {
+  return { atLeast: count, atMost: count };
 }
 
 /** The jobs that came first are done. */
@@ -124,6 +130,61 @@ it('claims what it may hold, and again as soon as acks of a share are on their w
   await stopped;
 });
 
+describe('where jobs are over at once', () => {
+  const capacity: ClaimBounds = { atLeast: 4, atMost: 16 };
+
+  it('holds more of them, up to its bound, and few again when they take long', async () => {
+    const queue = makeQueue();
+    const items: LaneItem[] = [];
+    let most = 0;
+    const intake = new Intake({
+      ...optionsFor(queue, items),
+      capacity,
+      submit: (submitted) => {
+        items.push(...submitted);
+        most = Math.max(most, intake.stats().inFlight);
+      },
+    });
+    intake.start();
+    await until('sixteen are in hand', () => {
+      if (items.length < capacity.atMost) finish(items, items.length);
+      queue.answer();
+      return items.length === capacity.atMost;
+    });
+    expect(most).toBe(capacity.atMost);
+
+    await sleep(150);
+    finish(items, capacity.atMost - 3);
+    queue.answer();
+    const before = queue.claims.length;
+    await new Promise(setImmediate);
+    expect(queue.claims.length, 'a single place of four is no share').toBe(before);
+    await stop(intake, queue, items);
+  });
+
+  it('does not count those that asked for nothing', async () => {
+    const queue = makeQueue();
+    const intake = new Intake({ ...optionsFor(queue, []), capacity, planOf: () => makePlan([]) });
+    intake.start();
+    await until('a thousand are done', () => {
+      queue.answer();
+      return queue.sent.reduce((sum, count) => sum + count, 0) > 1000;
+    });
+    expect(Math.max(...queue.claims)).toBe(capacity.atLeast);
+    await stop(intake, queue, []);
+  });
+
+  async function stop(intake: Intake, queue: ReturnType<typeof makeQueue>, items: LaneItem[]): Promise<void> {
+    const stopped = intake.stopClaiming();
+    finish(items, items.length);
+    await until('the last acks are on their way', () => {
+      queue.answer();
+      return intake.unfinished === 0;
+    });
+    await stopped;
+  }
+});
+
 describe('a queue that takes two claims at a time', () => {
   /** Like the one above, but a claim is answered when it is told to, with as many as are said. */
   function makeSlowQueue(): ReturnType<typeof makeQueue> & {
@@ -157,30 +218,30 @@ describe('a queue that takes two claims at a time', () => {
   it('is asked again while an answer is on its way, for no more than there is room', async () => {
     const queue = makeSlowQueue();
     const items: LaneItem[] = [];
-    const intake = new Intake({ ...optionsFor(queue, items), capacity: 6 });
+    const intake = new Intake({ ...optionsFor(queue, items), capacity: fixed(7) });
     intake.start();
     await until('the first claim is out', () => queue.out.length === 1);
     await new Promise(setImmediate);
-    expect(sizes(queue), 'nobody knows yet whether there is plenty').toEqual([6]);
-    queue.out[0]!.answer(6);
-    await until('six are in hand', () => items.length === 6);
+    expect(sizes(queue), 'nobody knows yet whether there is plenty').toEqual([7]);
+    queue.out[0]!.answer(7);
+    await until('seven are in hand', () => items.length === 7);
 
     finish(items, 3);
     await until('a claim for their places is out', () => queue.out.length === 1);
-    finish(items, 2);
+    finish(items, 3);
     await until('another one is out', () => queue.out.length === 2);
     finish(items, 1);
     await new Promise(setImmediate);
-    expect(sizes(queue)).toEqual([3, 2]);
+    expect(sizes(queue)).toEqual([3, 3]);
 
     queue.out[0]!.answer(3);
-    await until('the place that was left, and one that comes free, are asked for', async () => {
+    await until('the place that was left, and those that come free, are asked for', async () => {
       await new Promise(setImmediate);
-      if (items.length === 3) finish(items, 1);
+      if (items.length === 3) finish(items, 2);
       return queue.out.length === 2;
     });
-    expect(sizes(queue)).toEqual([2, 2]);
-    expect(intake.stats().inFlight).toBe(2);
+    expect(sizes(queue)).toEqual([3, 3]);
+    expect(intake.stats().inFlight).toBe(1);
     await stop(intake, queue, items);
   });
 

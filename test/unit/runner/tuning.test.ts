@@ -93,7 +93,7 @@ describe('a kept tuning', () => {
 describe('withTuning', () => {
   it('takes what was not given, and what follows from it', () => {
     const options = withTuning({}, TUNING);
-    expect(options).toMatchObject({ ...TUNING, maxInFlight: 12 });
+    expect(options).toMatchObject({ ...TUNING, inFlight: { atLeast: 12, atMost: 1024 } });
   });
 
   it('leaves what was given', () => {
