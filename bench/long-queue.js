@@ -12,15 +12,15 @@ import { compare, describeMachine, median, printGoals, saveJson } from './suppor
 const root = path.resolve(import.meta.dirname, '..');
 const count = Number(process.env.BENCH_JOBS ?? 1_000_000);
 const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
-const IN_FLIGHT = 32;
 const CHUNK = 10_000;
 const PARTS = 10;
 /** Until the compiler has seen everything, before the queue is long and once more of the long one, which is that much longer. */
-const warmUp = Math.ceil(count / 20);
+const warmUp = Math.ceil(count / 10);
 
+/** In hand: what `createRunner()` takes by default, and a handful of the bare loop. */
 const sides = {
-  'createRunner, redisQueue': 'bench/support/queue-runner.js',
-  'floor (LMOVE, LREM)': 'bench/support/queue-floor.js',
+  'createRunner, redisQueue': { script: 'bench/support/queue-runner.js', inFlight: 0 },
+  'floor (LMOVE, LREM)': { script: 'bench/support/queue-floor.js', inFlight: 128 },
 };
 
 // Without a file: its rewriting would be measured, too.
@@ -35,8 +35,8 @@ async function fill(queue, jobs) {
 }
 
 /** Memory before the queue is long, and after each tenth of it; jobs per second in each tenth. */
-async function drain(script, queue) {
-  const workers = await startWorkers({ script, args: [server.url, queue, IN_FLIGHT], root });
+async function drain({ script, inFlight }, queue) {
+  const workers = await startWorkers({ script, args: [server.url, queue, inFlight], root });
   const rssMiB = () => measureProcesses(workers.pids[0]).rssMiB;
   try {
     await fill(queue, warmUp);
@@ -67,14 +67,13 @@ console.log(
   `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Node ${machine.node}, ${machine.versions.join(', ')}`,
 );
 console.log(
-  `Redis ${version}; ${count} jobs that wait at once, after ${warmUp} to warm up in a short list and ${warmUp} in the long one, ${IN_FLIGHT} in hand, one process, ` +
-    `rounds: ${rounds}`,
+  `Redis ${version}; ${count} jobs that wait at once, after ${warmUp} to warm up in a short list and ${warmUp} in the long one, one process, rounds: ${rounds}`,
 );
 const results = Object.fromEntries(Object.keys(sides).map((side) => [side, []]));
 try {
   for (let round = 0; round < rounds; round++) {
-    for (const [index, [side, script]] of Object.entries(sides).entries()) {
-      const measured = await drain(script, `bench_${process.pid}_${index}_${round}`);
+    for (const [index, [side, parts]] of Object.entries(sides).entries()) {
+      const measured = await drain(parts, `bench_${process.pid}_${index}_${round}`);
       results[side].push(measured);
       print(side, measured);
     }
