@@ -23,8 +23,8 @@ const ADVISED = {
   flags: ['--max-semi-space-size=2', ...('transfer' in ArrayBuffer.prototype ? [] : ['--harmony-rab-gsab-transfer'])],
   env: {
     MALLOC_ARENA_MAX: '2',
-    MALLOC_MMAP_THRESHOLD_: '1048576',
-    MALLOC_TRIM_THRESHOLD_: '4194304',
+    MALLOC_MMAP_THRESHOLD_: '4194304',
+    MALLOC_TRIM_THRESHOLD_: '8388608',
     GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1',
   },
 };
