@@ -14,9 +14,10 @@ import { compare, describeMachine, median, printGoals, printTable, saveJson } fr
 const root = path.resolve(import.meta.dirname, '..');
 const rounds = Number(process.env.BENCH_ROUNDS ?? 5);
 const count = Number(process.env.BENCH_JOBS ?? 100_000);
-/** Jobs that a process has in hand: `maxInFlight` here, `concurrency` there. `default`: `createRunner()` decides, the others have 128. */
+/** Jobs that a process has in hand: `maxInFlight` here, `concurrency` there. `default`: `createRunner()` decides for itself. */
 const inFlights = (process.env.BENCH_IN_FLIGHT ?? 'default,32,128').split(',');
-const inHand = (inFlight, side) => (inFlight !== 'default' ? Number(inFlight) : side === OURS ? 0 : 128);
+/** What the others have in hand beside that default. */
+const BESIDE_DEFAULT = 128;
 const warmUp = Math.ceil(count / 5);
 const DELAYS_MS = [0, 1];
 const CHUNK = 1000;
@@ -129,8 +130,13 @@ async function measureAll({ delayMs, inFlight }) {
   return measured;
 }
 
+function inHand(inFlight, side) {
+  if (inFlight !== 'default') return Number(inFlight);
+  return side === OURS ? 0 : BESIDE_DEFAULT;
+}
+
 function describeInHand(inFlight) {
-  return inFlight === 'default' ? 'in hand as by default, 128 for the others' : `${inFlight} in hand`;
+  return inFlight === 'default' ? `in hand as by default, ${BESIDE_DEFAULT} for the others` : `${inFlight} in hand`;
 }
 
 function column(measured, name) {

@@ -31,7 +31,6 @@ export class ClaimCapacity {
 
   at(nowMs: number): number {
     const { atLeast, atMost } = this.#bounds;
-    if (atLeast === atMost) return atLeast;
     const ahead = Math.floor(this.#done.total(nowMs) * (AHEAD_MS / WINDOW_MS));
     return Math.min(Math.max(ahead, atLeast), atMost);
   }

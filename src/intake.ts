@@ -97,7 +97,11 @@ export class Intake {
   }
 
   #room(): number {
-    return this.#capacity.at(performance.now()) - this.#inHand() - this.#claims.asked;
+    return this.#capacityNow() - this.#inHand() - this.#claims.asked;
+  }
+
+  #capacityNow(): number {
+    return this.#capacity.at(performance.now());
   }
 
   #inHand(): number {
@@ -106,7 +110,7 @@ export class Intake {
 
   /** What is claimed at a time: half of what may be in hand, so that some jobs are acknowledged while others run. */
   #share(): number {
-    const capacity = this.#capacity.at(performance.now());
+    const capacity = this.#capacityNow();
     return Math.min(Math.max(this.#options.batch, Math.floor(capacity / 2)), capacity);
   }
 

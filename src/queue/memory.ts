@@ -204,7 +204,7 @@ class InMemoryQueue implements MemoryQueue {
         return this.#waiting.splice(0, max).map((raw) => this.#book.handOut(this.#book.add(raw, 'queue')));
       }
       if (end.isOver()) break;
-      const either = anySignal([end.signal, this.#arrival.signal]);
+      const either = anySignal([...end.callers, this.#arrival.signal]);
       await pause(end.untilMs - clock.now(), either.signal, clock).finally(() => either.dispose());
     }
     return [];

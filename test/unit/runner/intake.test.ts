@@ -90,6 +90,17 @@ function finish(items: LaneItem[], count: number): void {
   }
 }
 
+/** Stops, with all jobs done and all acks answered. */
+async function stop(intake: Intake, queue: ReturnType<typeof makeQueue>, items: LaneItem[]): Promise<void> {
+  const stopped = intake.stopClaiming();
+  finish(items, items.length);
+  await until('the last acks are on their way', () => {
+    queue.answer();
+    return intake.unfinished === 0;
+  });
+  await stopped;
+}
+
 it('claims what it may hold, and again as soon as acks of a share are on their way', async () => {
   const queue = makeQueue();
   const items: LaneItem[] = [];
@@ -121,13 +132,7 @@ it('claims what it may hold, and again as soon as acks of a share are on their w
   await until('the fifth goes, and a claim behind it', () => queue.claims.length === 5);
   expect(queue.sent).toEqual([1, 1, 2, 2, 2]);
 
-  const stopped = intake.stopClaiming();
-  finish(items, 4);
-  await until('the last acks are on their way', () => {
-    queue.answer();
-    return intake.unfinished === 0;
-  });
-  await stopped;
+  await stop(intake, queue, items);
 });
 
 describe('where jobs are over at once', () => {
@@ -173,16 +178,6 @@ describe('where jobs are over at once', () => {
     expect(Math.max(...queue.claims)).toBe(capacity.atLeast);
     await stop(intake, queue, []);
   });
-
-  async function stop(intake: Intake, queue: ReturnType<typeof makeQueue>, items: LaneItem[]): Promise<void> {
-    const stopped = intake.stopClaiming();
-    finish(items, items.length);
-    await until('the last acks are on their way', () => {
-      queue.answer();
-      return intake.unfinished === 0;
-    });
-    await stopped;
-  }
 });
 
 describe('a queue that takes two claims at a time', () => {
@@ -243,6 +238,7 @@ describe('a queue that takes two claims at a time', () => {
     expect(sizes(queue)).toEqual([3, 3]);
     expect(intake.stats().inFlight).toBe(1);
     await stop(intake, queue, items);
+    expect(queue.out).toEqual([]);
   });
 
   it('is asked once at a time while it has less than is asked for', async () => {
@@ -261,15 +257,6 @@ describe('a queue that takes two claims at a time', () => {
     await new Promise(setImmediate);
     expect(sizes(queue)).toEqual([3]);
     await stop(intake, queue, items);
-  });
-
-  async function stop(intake: Intake, queue: ReturnType<typeof makeSlowQueue>, items: LaneItem[]): Promise<void> {
-    await intake.stopClaiming();
     expect(queue.out).toEqual([]);
-    finish(items, items.length);
-    await until('the last acks are on their way', () => {
-      queue.answer();
-      return intake.unfinished === 0;
-    });
-  }
+  });
 });
